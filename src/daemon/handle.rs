@@ -1,0 +1,147 @@
+//! [`Handle`]: how the API, the signals and the watcher reach the event loop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{broadcast, oneshot};
+
+use super::mailbox::{Mailbox, Message};
+use crate::clock::Timestamp;
+use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
+
+/// A clonable handle to the running daemon. Commands are answered after their commit; reads come from the newest
+/// published snapshot and never wait for the loop.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) mailbox: Mailbox,
+    pub(super) published: Arc<Published>,
+}
+
+/// What the loop publishes.
+pub struct Published {
+    pub(super) snapshot: arc_swap::ArcSwap<Snapshot>,
+    pub(super) announcements: broadcast::Sender<Announcement>,
+    pub(super) about: About,
+    pub(super) supervisor: arc_swap::ArcSwap<SupervisorState>,
+    pub(super) store: crate::store::Reader,
+}
+
+/// Facts of this process that do not change while it runs.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The jobs directory.
+    pub jobs_dir: PathBuf,
+    /// The state directory; runs' output lies in `runs/<job>/<number>/<attempt>/` below it.
+    pub state_dir: PathBuf,
+    /// The API's socket.
+    pub socket: PathBuf,
+    /// The configuration file, when one was read.
+    pub config: Option<PathBuf>,
+    /// Members of this group may trigger, pause, cancel and read.
+    pub operator_group: Option<u32>,
+}
+
+/// Whether there is a supervisor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SupervisorState {
+    /// Connected.
+    Connected {
+        /// Its process.
+        pid: u32,
+    },
+    /// Not connected; the loop tries again.
+    Missing {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// Why a request to the daemon failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// The scheduler refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The jobs directory could not be read; the last set stays in force.
+    #[error("cannot read the jobs directory {}: {reason}", path.display())]
+    JobsDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Why, in words.
+        reason: String,
+    },
+    /// More requests wait than the daemon takes.
+    #[error("the daemon is busy")]
+    Busy,
+    /// The daemon ended before it answered.
+    #[error("the daemon is going down")]
+    Gone,
+}
+
+/// How the daemon goes down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownMode {
+    /// Now; live runs go on under the supervisor and are found again.
+    LeaveRuns,
+    /// Start nothing new, wait until every live run has ended, then go down.
+    Drain,
+    /// Stop every live run, wait until they have ended, then go down.
+    StopRuns,
+}
+
+impl Handle {
+    /// Hands a command to the scheduler and waits for its answer.
+    ///
+    /// # Errors
+    /// When it is refused, the daemon is busy, or goes down meanwhile.
+    pub async fn command(&self, command: Command) -> Result<Answer, RequestError> {
+        let (sender, receiver) = oneshot::channel();
+        self.mailbox.send(Message::Command(command, sender))?;
+        receiver.await.map_err(|_| RequestError::Gone)?.map_err(RequestError::Refused)
+    }
+
+    /// Reads the jobs directory now. `force` takes a set over in which more than half of the jobs are gone.
+    ///
+    /// # Errors
+    /// When the directory cannot be read, the daemon is busy, or goes down meanwhile.
+    pub async fn reload(&self, force: bool) -> Result<LoadSummary, RequestError> {
+        let (sender, receiver) = oneshot::channel();
+        self.mailbox.request_reload(force, sender)?;
+        receiver.await.map_err(|_| RequestError::Gone)?
+    }
+
+    /// Begins to go down. Returns at once.
+    ///
+    /// # Errors
+    /// When the daemon is busy or already going down.
+    pub fn shutdown(&self, mode: ShutdownMode) -> Result<(), RequestError> {
+        self.mailbox.send(Message::Shutdown(mode))
+    }
+
+    /// Everything as of the newest commit.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.snapshot.load_full()
+    }
+
+    /// Changes as they are committed. A listener that falls behind by more than the channel holds is told so.
+    pub fn subscribe(&self) -> broadcast::Receiver<Announcement> {
+        self.published.announcements.subscribe()
+    }
+
+    /// The history.
+    pub fn store(&self) -> &crate::store::Reader {
+        &self.published.store
+    }
+
+    /// Facts of this process.
+    pub fn about(&self) -> &About {
+        &self.published.about
+    }
+
+    /// Whether there is a supervisor.
+    pub fn supervisor(&self) -> Arc<SupervisorState> {
+        self.published.supervisor.load_full()
+    }
+}

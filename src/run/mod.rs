@@ -1,0 +1,13 @@
+//! Runs: their names, states and transitions, what the supervisor reports of them, and the records that stay.
+
+mod id;
+mod outcome;
+mod plan;
+mod report;
+mod state;
+
+pub use id::{AttemptId, RunId, RunIdError};
+pub use outcome::{Outcome, SkipReason};
+pub use plan::LaunchPlan;
+pub use report::{AttemptEnd, Ending, OutputSummary, Report, SetupFailure, StopReason, Usage};
+pub use state::{Attempt, Deadline, QueueReason, Run, RunState, Scheduled, Skip, SkipKey, Trigger};

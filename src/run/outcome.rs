@@ -1,0 +1,129 @@
+//! How runs and attempts ended, and why occurrences did not run.
+
+use super::report::SetupFailure;
+
+/// How an attempt, and with its last attempt a run, ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It exited with a code that counts as success.
+    Succeeded,
+    /// It exited with another code.
+    Failed {
+        /// The code.
+        exit_code: u8,
+    },
+    /// A signal that was not ours ended it.
+    Signaled {
+        /// The signal's number.
+        signal: i32,
+        /// Whether it left a core file.
+        core_dumped: bool,
+    },
+    /// Its time was up, and it was stopped.
+    TimedOut,
+    /// Somebody stopped it, or took it out of the queue.
+    Cancelled,
+    /// A newer run took its place.
+    Replaced,
+    /// The machine went down.
+    HostShutdown,
+    /// The program could not be executed.
+    SetupFailed(SetupFailure),
+    /// It may have run, and nobody saw its end.
+    Lost,
+}
+
+impl Outcome {
+    /// The name in the API, in JSON and in tables.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed { .. } => "failed",
+            Self::Signaled { .. } => "signaled",
+            Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::Replaced => "replaced",
+            Self::HostShutdown => "host_shutdown",
+            Self::SetupFailed(_) => "setup_failed",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Whether the job did what it was for.
+    pub const fn is_success(&self) -> bool {
+        matches!(self, Self::Succeeded)
+    }
+}
+
+/// Why an occurrence did not become a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipReason {
+    /// It was not started in time, and the catch-up policy did not want it.
+    Missed,
+    /// It was missed by more than the catch-up window.
+    TooOld,
+    /// It was missed together with more than a catch-up may start.
+    CatchUpLimit,
+    /// Earlier runs were live.
+    Overlap,
+    /// The job's queue was full.
+    QueueFull,
+    /// The job was paused.
+    Paused,
+    /// The job's file was deleted while the run was queued.
+    Removed,
+    /// The file says `enabled = false`, set while the run was queued.
+    Disabled,
+    /// The wall clock went back by more than an hour, and the cursor was set to it.
+    ClockRebased,
+    /// A restored backup does not know what happened here.
+    Unknown,
+}
+
+impl SkipReason {
+    /// All reasons, for documentation and parsing.
+    pub const ALL: [Self; 10] = [
+        Self::Missed,
+        Self::TooOld,
+        Self::CatchUpLimit,
+        Self::Overlap,
+        Self::QueueFull,
+        Self::Paused,
+        Self::Removed,
+        Self::Disabled,
+        Self::ClockRebased,
+        Self::Unknown,
+    ];
+
+    /// The name in the API, in JSON and in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missed => "missed",
+            Self::TooOld => "too_old",
+            Self::CatchUpLimit => "catch_up_limit",
+            Self::Overlap => "overlap",
+            Self::QueueFull => "queue_full",
+            Self::Paused => "paused",
+            Self::Removed => "removed",
+            Self::Disabled => "disabled",
+            Self::ClockRebased => "clock_rebased",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// One sentence for people.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Missed => "it was not started in time and catch_up did not ask for it",
+            Self::TooOld => "it was missed by more than catch_up_window",
+            Self::CatchUpLimit => "more occurrences were missed than one catch-up may start",
+            Self::Overlap => "an earlier run was still live",
+            Self::QueueFull => "the job's queue was full",
+            Self::Paused => "the job was paused",
+            Self::Removed => "the job's file was deleted",
+            Self::Disabled => "the job was disabled",
+            Self::ClockRebased => "the clock was set back",
+            Self::Unknown => "a restored backup does not cover this time",
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What goes into [`super::Scheduler::step`], and what comes out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Job, JobName, JobState};
+use crate::clock::{Monotonic, Timestamp};
+use crate::run::{AttemptId, LaunchPlan, Report, Run, RunId, Skip, SkipKey, StopReason};
+use crate::spec::{Revision, Source, SpecSet};
+
+/// Something happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The jobs directory was read.
+    SpecsLoaded(SpecSet),
+    /// Time passed: the instant of an earlier [`Wake`] may have come.
+    Tick,
+    /// The wall clock was set.
+    ClockStepped,
+    /// A connection to a supervisor stands; it asks for nothing, all live attempts must be told to it again.
+    SupervisorConnected,
+    /// The supervisor speaks.
+    Report(Report),
+    /// A client asks.
+    Command(Command),
+}
+
+/// What a client may ask of the scheduler. Every command is answered by one [`Answer`] or [`Refusal`], after the commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Start a run now, by the overlap policy.
+    Trigger {
+        /// The job.
+        job: JobName,
+        /// Who asks.
+        uid: u32,
+    },
+    /// Stop a live run, or take it out of the queue.
+    Cancel {
+        /// The run.
+        run: RunId,
+    },
+    /// Stop every live run of a job.
+    CancelAll {
+        /// The job.
+        job: JobName,
+    },
+    /// Start nothing by schedule.
+    Pause {
+        /// Which jobs.
+        jobs: Selector,
+        /// When it ends by itself.
+        until: Option<Timestamp>,
+        /// Who asks.
+        uid: u32,
+    },
+    /// End a pause. Occurrences of the pause are skips already and do not come back.
+    Resume {
+        /// Which jobs.
+        jobs: Selector,
+    },
+    /// Start no run any more: the daemon goes down.
+    Drain {
+        /// Stop live runs too, and finish queued ones as cancelled.
+        stop_runs: bool,
+    },
+}
+
+/// Which jobs a command is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// One.
+    Job(JobName),
+    /// Those with a tag.
+    Tag(String),
+    /// Every one.
+    All,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A run was created; it may have to wait.
+    Triggered(RunId),
+    /// The overlap policy turned a manual run into a skip.
+    Skipped(Skip),
+    /// These runs are being stopped, or were taken out of the queue.
+    Cancelled(Vec<RunId>),
+    /// These jobs are paused now.
+    Paused(Vec<JobName>),
+    /// These jobs are no longer paused.
+    Resumed(Vec<JobName>),
+    /// The directory's content is in force.
+    Loaded(LoadSummary),
+    /// No run will be started any more.
+    Draining,
+}
+
+/// What a reload changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadSummary {
+    /// New jobs.
+    pub added: Vec<JobName>,
+    /// Jobs with a new revision.
+    pub changed: Vec<JobName>,
+    /// Jobs whose file is gone.
+    pub removed: Vec<JobName>,
+    /// Files that are faulty.
+    pub faulty: Vec<JobName>,
+    /// Jobs that are as they were.
+    pub unchanged: usize,
+    /// Set when nothing was taken over because more than half of the jobs would have vanished.
+    pub held_back: Option<HeldBack>,
+}
+
+/// A load that was not taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// Jobs in force.
+    pub known: usize,
+    /// Jobs that would have vanished.
+    pub vanishing: usize,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such job.
+    #[error("there is no job named {0}")]
+    NoSuchJob(JobName),
+    /// No job carries the tag.
+    #[error("no job has the tag {0:?}")]
+    NoSuchTag(String),
+    /// The job's file never was good.
+    #[error("the job file of {0} is faulty and has never been good")]
+    Faulty(JobName),
+    /// No such live run.
+    #[error("the run {0} is not live")]
+    NotLive(RunId),
+    /// Nothing of the job is live.
+    #[error("the job {0} has no live run")]
+    NothingLive(JobName),
+    /// `until` is not in the future.
+    #[error("the time until which to pause, {0}, has already passed")]
+    UntilPassed(Timestamp),
+    /// The daemon goes down.
+    #[error("the daemon is shutting down and starts no runs")]
+    Draining,
+    /// The change could not be made durable.
+    #[error("the state could not be written")]
+    StoreFailed,
+}
+
+/// What follows from an event.
+#[derive(Clone, Debug, Default)]
+pub struct Decision {
+    /// To be made durable, in one commit, before anything below.
+    pub changes: Vec<Change>,
+    /// To be done after the commit.
+    pub effects: Vec<Effect>,
+    /// The answer to a command.
+    pub answer: Option<Result<Answer, Refusal>>,
+}
+
+/// One durable change. A later one to the same record replaces an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A job's state.
+    Job(JobName, Box<JobState>),
+    /// A revision's text.
+    Source(Revision, JobName, Box<Source>),
+    /// A revision that nothing refers to any more.
+    ForgetSource(Revision),
+    /// A run, live or finished.
+    Run(Box<Run>),
+    /// A finished run that retention lets go; its output goes with it.
+    ForgetRun(RunId),
+    /// A record of skips.
+    Skip(Skip),
+    /// A record of skips that retention lets go.
+    ForgetSkip(JobName, SkipKey),
+}
+
+/// One thing to do outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask the supervisor to launch. Repeated after a reconnection.
+    Launch(Box<LaunchPlan>),
+    /// Ask the supervisor what became of an attempt that was launched earlier.
+    Find(Box<LaunchPlan>),
+    /// Ask the supervisor to stop an attempt by the plan's ladder.
+    Stop {
+        /// Which.
+        attempt: AttemptId,
+        /// Why.
+        reason: StopReason,
+    },
+    /// The end is durable: the supervisor may forget it.
+    Acknowledge(AttemptId),
+    /// Tell whoever listens that a run or a job changed.
+    Announce(Announcement),
+}
+
+/// A change that listeners are told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announcement {
+    /// A run changed its state.
+    Run(Arc<Run>),
+    /// Occurrences were skipped.
+    Skip(Skip),
+    /// A job was added, changed, removed, paused or resumed.
+    Job(JobName),
+}
+
+/// When the scheduler wants the next [`Event::Tick`] at the latest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wake {
+    /// The earliest instant of a schedule or a pause, by the wall clock.
+    pub wall: Option<Timestamp>,
+    /// The earliest end of a back-off, by the monotonic clock.
+    pub monotonic: Option<Monotonic>,
+}
+
+/// A consistent view of everything, cheap to clone and to keep.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// All jobs; tombstones too.
+    pub jobs: imbl::OrdMap<JobName, Arc<Job>>,
+    /// All runs that are not finished.
+    pub live: imbl::OrdMap<RunId, Arc<Run>>,
+    /// Set while a load is held back.
+    pub held_back: Option<HeldBack>,
+    /// Whether the daemon starts no runs any more.
+    pub draining: bool,
+}
+
+/// Time by which the wall clock must be behind a cursor before the cursor is set back to it.
+pub const REBASE_THRESHOLD: Duration = Duration::from_secs(3600);

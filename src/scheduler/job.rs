@@ -1,0 +1,96 @@
+//! [`JobState`]: what the scheduler remembers of a job, beside its definition.
+
+use std::sync::Arc;
+
+use super::JobName;
+use crate::clock::Timestamp;
+use crate::run::{Outcome, Skip};
+use crate::schedule::Occurrence;
+use crate::spec::{Fault, JobSpec, Revision, Source};
+
+/// A job as it stands. Everything in it but `next`, `live` and `fault` is durable.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The name.
+    pub name: JobName,
+    /// The definition in force: the file's, or the last good one; absent for a file that never was good, and for a
+    /// tombstone.
+    pub spec: Option<Arc<JobSpec>>,
+    /// What is durable.
+    pub state: JobState,
+    /// What is wrong with the file as it is now, when something is.
+    pub fault: Option<Arc<Fault>>,
+    /// The next occurrence that will be considered.
+    pub next: Option<Occurrence>,
+    /// Numbers of the runs that are not finished, oldest first.
+    pub live: Vec<u64>,
+}
+
+/// The durable part of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobState {
+    /// The revision in force.
+    pub revision: Option<Revision>,
+    /// The schedule is evaluated through here (inclusive).
+    pub cursor: Timestamp,
+    /// When the job was first seen; anchors schedules that count from it.
+    pub first_seen: Timestamp,
+    /// The newest run's number; 0 before the first.
+    pub last_number: u64,
+    /// In force since, and until, when paused.
+    pub paused: Option<Pause>,
+    /// When the file was deleted, for a tombstone.
+    pub removed_at: Option<Timestamp>,
+    /// The newest finished run.
+    pub last: Option<LastRun>,
+    /// The newest record of skips, while it can still grow.
+    pub open_skip: Option<Skip>,
+    /// Counts since the job was first seen.
+    pub totals: Totals,
+}
+
+/// A pause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// When it was asked for.
+    pub since: Timestamp,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
+    /// Who asked.
+    pub uid: u32,
+}
+
+/// The newest finished run of a job, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRun {
+    /// Its number.
+    pub number: u64,
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// When its first attempt started, when one did.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+}
+
+/// Counts of a job; retention does not shrink them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Finished runs that succeeded.
+    pub succeeded: u64,
+    /// Finished runs with any other outcome.
+    pub unsuccessful: u64,
+    /// Skipped occurrences.
+    pub skipped: u64,
+}
+
+/// What a restart gives back to the scheduler.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// Every job, tombstones included.
+    pub jobs: Vec<(JobName, JobState)>,
+    /// Every run that is not finished.
+    pub live: Vec<crate::run::Run>,
+    /// The text of every revision that a job or a live run refers to.
+    pub sources: Vec<(Revision, JobName, Source)>,
+}
