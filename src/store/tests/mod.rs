@@ -1,6 +1,7 @@
 //! Tests of the store as a whole.
 
 mod commit;
+mod full;
 mod history;
 mod kill;
 mod record;
