@@ -1,6 +1,8 @@
 //! The engine process: event loop, configuration, jobs directory, single instance, shutdown.
 
+mod event_loop;
 mod handle;
 mod mailbox;
 
+pub use event_loop::{BACKLOG_LIMIT, COMMIT_LIMIT, EventLoop, Input, World};
 pub use handle::{About, Handle, Published, RequestError, ShutdownMode, SupervisorState};

@@ -54,7 +54,7 @@ pub enum Shift {
 }
 
 /// All schedules of one job; several that land on one instant are one occurrence.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScheduleSet {
     jitter: Duration,
 }
