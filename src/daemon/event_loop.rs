@@ -186,11 +186,21 @@ impl<W: World> EventLoop<W> {
         self.pending.push_back(Pending { changes: changes.into(), effects, answer });
     }
 
-    /// Hands the next batch to the store, or lets what needs no commit go ahead when nothing is before it.
+    /// Hands the next batch to the store when it is free. A batch without changes needs no commit.
     fn commit(&mut self) {
         if self.in_flight.is_some() {
             return;
         }
+        let batch = self.next_batch();
+        if batch.changes.is_empty() {
+            self.release(batch);
+        } else {
+            self.world.begin_commit(&batch.changes);
+            self.in_flight = Some(batch);
+        }
+    }
+
+    fn next_batch(&mut self) -> InFlight<W::Ticket> {
         let mut changes = Vec::new();
         let mut released = Vec::new();
         while let Some(first) = self.pending.front_mut() {
@@ -201,22 +211,25 @@ impl<W: World> EventLoop<W> {
             released.extend(self.pending.pop_front());
         }
         self.backlog -= changes.len();
-        let snapshot = self.pending.is_empty().then(|| self.scheduler.snapshot());
-        let batch = InFlight { changes, released, snapshot };
-        if batch.changes.is_empty() {
-            self.release(batch);
-        } else {
-            self.world.begin_commit(&batch.changes);
-            self.in_flight = Some(batch);
-        }
+        let snapshot = (self.pending.is_empty() && !released.is_empty()).then(|| self.scheduler.snapshot());
+        InFlight { changes, released, snapshot }
     }
 
     fn committed(&mut self) {
         self.store_failing = false;
-        let batch = self.in_flight.take().expect("a commit that completed was in flight");
+        let durable = self.in_flight.take().expect("a commit that completed was in flight");
         // The next commit starts before the effects of this one: the store works while they are carried out.
-        self.commit();
-        self.release(batch);
+        let next = self.next_batch();
+        let waits_for_store = !next.changes.is_empty();
+        if waits_for_store {
+            self.world.begin_commit(&next.changes);
+        }
+        self.release(durable);
+        if waits_for_store {
+            self.in_flight = Some(next);
+        } else {
+            self.release(next);
+        }
     }
 
     fn release(&mut self, batch: InFlight<W::Ticket>) {

@@ -100,6 +100,8 @@ pub enum SkipReason {
     Paused,
     /// The job's file was deleted while the run was queued.
     Removed,
+    /// The job's schedule changed while the occurrence waited for its jitter.
+    Rescheduled,
     /// The wall clock went back by more than an hour, and the cursor was set to it.
     ClockRebased,
     /// A restored backup does not know what happened here.
@@ -108,7 +110,7 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All reasons, for documentation and parsing.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Missed,
         Self::TooOld,
         Self::CatchUpLimit,
@@ -116,6 +118,7 @@ impl SkipReason {
         Self::QueueFull,
         Self::Paused,
         Self::Removed,
+        Self::Rescheduled,
         Self::ClockRebased,
         Self::Unknown,
     ];
@@ -130,6 +133,7 @@ impl SkipReason {
             Self::QueueFull => "queue_full",
             Self::Paused => "paused",
             Self::Removed => "removed",
+            Self::Rescheduled => "rescheduled",
             Self::ClockRebased => "clock_rebased",
             Self::Unknown => "unknown",
         }
@@ -145,6 +149,7 @@ impl SkipReason {
             Self::QueueFull => "the job's queue was full",
             Self::Paused => "the job was paused",
             Self::Removed => "the job's file was deleted",
+            Self::Rescheduled => "the schedule changed before its jitter was over",
             Self::ClockRebased => "the clock was set back",
             Self::Unknown => "a restored backup does not cover this time",
         }

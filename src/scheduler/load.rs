@@ -71,6 +71,7 @@ impl Scheduler {
         if !same_schedule && !returned {
             // Under the old schedule everything until now is settled; the new one starts at now.
             self.settle_all(name, now);
+            self.give_up_occurrences(name, SkipReason::Rescheduled, now);
         }
         let job = self.job_mut(name);
         job.fault = None;
@@ -125,7 +126,7 @@ impl Scheduler {
             self.ledger.job(name);
             return;
         }
-        self.record_removed_occurrences(name, now);
+        self.give_up_occurrences(name, SkipReason::Removed, now);
         let (queued, active) = self.live_runs(name);
         for id in queued {
             self.remove_queued(&id, now);
@@ -150,14 +151,14 @@ impl Scheduler {
         self.reschedule(name);
     }
 
-    /// What was due before the file went, and not settled yet, will not run.
-    fn record_removed_occurrences(&mut self, name: &JobName, now: Now) {
+    /// Records the occurrences until now that no step will settle any more, and moves the cursor past them.
+    fn give_up_occurrences(&mut self, name: &JobName, reason: SkipReason, now: Now) {
         let job = self.job(name);
         let Some(spec) = job.spec.clone() else { return };
         let context = self.context(job);
         let mut upcoming = job.next.clone();
-        while let Some(occurrence) = upcoming.take_if(|next| next.due <= now.wall) {
-            self.skip(name, SkipReason::Removed, occurrence.at, now);
+        while let Some(occurrence) = upcoming.take_if(|next| next.at <= now.wall) {
+            self.skip(name, reason, occurrence.at, now);
             self.job_mut(name).state.cursor = occurrence.at;
             upcoming = spec.schedules.next(occurrence.at, &context);
         }
