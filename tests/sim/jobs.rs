@@ -16,13 +16,13 @@ use crate::rng::Rng;
 /// whole life and can be checked against the machine.
 pub fn draw(name: &JobName, rng: &mut Rng) -> Arc<LoadedSpec> {
     let schedule = draw_schedule(rng);
-    let zone = Zone::parse(rng.pick(&["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/New_York"])).expect("a zone");
+    let zone = Zone::parse(rng.pick::<&str>(&["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/New_York"])).expect("a zone");
     let jitter = Duration::from_secs(*rng.pick(&[0, 0, 0, 5, 120]));
     let schedules = match schedule {
         None => ScheduleSet::default(),
         Some(text) => {
-            let rule = Rule::parse_short(&text, name.as_str(), &zone).expect("a schedule");
-            ScheduleSet::new(vec![Entry::new(rule, zone).with_jitter(jitter)], name.as_str()).expect("it fires")
+            let rule = Rule::parse_short(&text, name.as_str()).expect("a schedule");
+            ScheduleSet::new(vec![Entry { jitter, ..Entry::new(rule, zone) }], name.as_str()).expect("it fires")
         }
     };
     // Whatever differs between two definitions is in the text that the revision hashes.
