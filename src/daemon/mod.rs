@@ -1,7 +1,7 @@
 //! The engine process: event loop, configuration, jobs directory, single instance, shutdown.
 
-mod event_loop;
 mod alarm;
+mod event_loop;
 mod handle;
 mod mailbox;
 mod system_clock;

@@ -1,11 +1,9 @@
 //! The simulated machine: processes, attempt directories, and a supervisor that can die.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jobsd::clock::{BootId, Timestamp};
-use jobsd::run::{
-    AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, StopReason, Usage,
-};
+use jobsd::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, StopReason, Usage};
 use jobsd::spec::JobName;
 
 use crate::rng::Rng;
@@ -40,18 +38,19 @@ pub enum HostEvent {
 pub struct Host {
     pub boot: BootId,
     pub attempts: BTreeMap<AttemptId, HostAttempt>,
+    alive: BTreeSet<AttemptId>,
 }
 
 const SIGTERM_STATUS: i32 = 15;
 
 impl Host {
     pub fn new() -> Self {
-        Self { boot: BootId::new("boot-1"), attempts: BTreeMap::new() }
+        Self { boot: BootId::new("boot-1"), attempts: BTreeMap::new(), alive: BTreeSet::new() }
     }
 
     /// Live processes of a job.
     pub fn alive(&self, job: &JobName) -> usize {
-        self.attempts.values().filter(|attempt| attempt.alive && attempt.plan.attempt.run.job == *job).count()
+        self.alive.iter().filter(|id| id.run.job == *job).count()
     }
 
     /// The supervisor is asked to launch. Returns what it reports, and what will happen later, by delay in µs.
@@ -83,6 +82,9 @@ impl Host {
                 later.push((timeout.as_micros() as u64, HostEvent::TimesOut(id.clone())));
             }
         }
+        if attempt.alive {
+            self.alive.insert(id.clone());
+        }
         self.attempts.insert(id.clone(), attempt);
         (self.find(&id, now), later)
     }
@@ -100,7 +102,11 @@ impl Host {
 
     /// What a supervisor says of everything it has, to an engine that has just connected.
     pub fn inventory(&self) -> Vec<Report> {
-        self.attempts.iter().filter(|(_, attempt)| attempt.watched).flat_map(|(id, attempt)| attempt.reports(id)).collect()
+        self.attempts
+            .iter()
+            .filter(|(_, attempt)| attempt.watched)
+            .flat_map(|(id, attempt)| attempt.reports(id))
+            .collect()
     }
 
     pub fn acknowledge(&mut self, id: &AttemptId) {
@@ -135,6 +141,7 @@ impl Host {
     fn exit(&mut self, id: &AttemptId, wait_status: i32, now: Timestamp) -> Vec<Report> {
         let Some(attempt) = self.attempts.get_mut(id).filter(|attempt| attempt.alive) else { return Vec::new() };
         attempt.alive = false;
+        self.alive.remove(id);
         if !attempt.watched {
             return Vec::new();
         }
@@ -155,6 +162,7 @@ impl Host {
     pub fn reboot(&mut self, rng: &mut Rng, number: u64) {
         self.supervisor_dies();
         self.boot = BootId::new(&format!("boot-{number}"));
+        self.alive.clear();
         for attempt in self.attempts.values_mut() {
             attempt.alive = false;
         }

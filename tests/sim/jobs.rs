@@ -16,7 +16,8 @@ use crate::rng::Rng;
 /// whole life and can be checked against the machine.
 pub fn draw(name: &JobName, rng: &mut Rng) -> Arc<LoadedSpec> {
     let schedule = draw_schedule(rng);
-    let zone = Zone::parse(rng.pick::<&str>(&["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/New_York"])).expect("a zone");
+    let zone = Zone::parse(rng.pick::<&str>(&["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/New_York"]))
+        .expect("a zone");
     let jitter = Duration::from_secs(*rng.pick(&[0, 0, 0, 5, 120]));
     let schedules = match schedule {
         None => ScheduleSet::default(),

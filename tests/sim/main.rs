@@ -33,10 +33,7 @@ fn live(seed: u64, trace: bool) {
         let (recovered, index) = world.store.recover(&world.specs);
         let scheduler = Scheduler::recover(world.boot(), recovered, index, now);
         let set = world.set();
-        world.begin_life(vec![
-            Input::Event(Event::SpecsLoaded(set), None),
-            Input::Event(Event::ClockStepped, None),
-        ]);
+        world.begin_life(vec![Input::Event(Event::SpecsLoaded(set), None), Input::Event(Event::ClockStepped, None)]);
         world = EventLoop::new(scheduler, world).run();
         if world.ended {
             break;
@@ -59,7 +56,10 @@ fn check_settled(world: &SimWorld) {
                 let lost = matches!(end.ending, jobsd::run::Ending::Unseen);
                 assert!(!lost || seen.may_be_lost(&world.host.boot), "{id} was lost without a cause");
             } else {
-                assert!(matches!(outcome, Outcome::Lost | Outcome::Cancelled | Outcome::Replaced) || run.attempts.len() > 1, "{id} never ran, and ended {outcome:?}");
+                assert!(
+                    matches!(outcome, Outcome::Lost | Outcome::Cancelled | Outcome::Replaced) || run.attempts.len() > 1,
+                    "{id} never ran, and ended {outcome:?}"
+                );
             }
         }
     }
@@ -76,7 +76,7 @@ fn seeds() {
         return live(seed, true);
     }
     let from = from_env("SIM_FROM").unwrap_or(0);
-    let count = from_env("SIM_SEEDS").unwrap_or(300);
+    let count = from_env("SIM_SEEDS").unwrap_or(100);
     for seed in from..from + count {
         let outcome = std::panic::catch_unwind(|| live(seed, false));
         assert!(outcome.is_ok(), "seed {seed} fails; SIM_SEED={seed} cargo test --test sim replays it with a trace");

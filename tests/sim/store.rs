@@ -15,6 +15,8 @@ pub struct Store {
     pub runs: BTreeMap<RunId, Run>,
     pub skips: BTreeMap<(JobName, SkipKey), Skip>,
     pub sources: BTreeMap<Revision, JobName>,
+    pub live: BTreeSet<RunId>,
+    forgotten: BTreeSet<RunId>,
     coverage: BTreeMap<JobName, Coverage>,
 }
 
@@ -36,13 +38,19 @@ impl Store {
             self.apply_one(change, specs, boot);
         }
         for name in touched {
+            let first = RunId { job: name.clone(), number: 0 };
+            let live: Vec<&Run> =
+                self.live.range(first..).take_while(|id| id.job == name).map(|id| &self.runs[id]).collect();
+            for run in &live {
+                assert!(self.sources.contains_key(&run.revision), "{} lives, and its text is forgotten", run.id);
+            }
             let Some(coverage) = self.coverage.get(&name) else { continue };
             assert_eq!(
                 coverage.expected, coverage.covered,
                 "{name}: its schedule gave {} occurrences, and {} are recorded",
                 coverage.expected, coverage.covered
             );
-            let queued = self.runs.values().filter(|run| run.id.job == name && run.is_queued()).count();
+            let queued = live.iter().filter(|run| run.is_queued()).count();
             assert!(queued <= QUEUE_LIMIT, "{name}: {queued} runs are queued");
         }
     }
@@ -54,13 +62,17 @@ impl Store {
                 self.sources.insert(revision.clone(), job.clone());
             }
             Change::ForgetSource(revision, _) => {
-                let user = self.runs.values().find(|run| !run.is_finished() && run.revision == *revision);
-                assert!(user.is_none(), "{revision} is forgotten, and {} uses it", user.expect("just seen").id);
                 self.sources.remove(revision);
             }
             Change::Run(run) => self.apply_run(run),
             Change::ForgetRun(id) => {
-                let run = self.runs.remove(id).unwrap_or_else(|| panic!("{id} is forgotten, and was not there"));
+                self.live.remove(id);
+                let Some(run) = self.runs.remove(id) else {
+                    // Retention may ask twice before the first commit is through.
+                    assert!(self.forgotten.contains(id), "{id} is forgotten, and never was there");
+                    return;
+                };
+                self.forgotten.insert(id.clone());
                 if let (false, Some(scheduled)) = (run.is_finished(), run.trigger.scheduled()) {
                     let coverage = self.coverage.entry(id.job.clone()).or_default();
                     coverage.covered -= 1;
@@ -103,8 +115,17 @@ impl Store {
     fn apply_run(&mut self, run: &Run) {
         assert!(run.attempts.len() <= ATTEMPTS_LIMIT as usize);
         let before = self.runs.insert(run.id.clone(), run.clone());
+        if run.is_finished() {
+            self.live.remove(&run.id);
+        } else {
+            self.live.insert(run.id.clone());
+        }
         let known = before.is_some();
-        assert!(before.is_none_or(|before| !before.is_finished() || before == *run), "{} changed after its end", run.id);
+        assert!(
+            before.is_none_or(|before| !before.is_finished() || before == *run),
+            "{} changed after its end",
+            run.id
+        );
         if let (false, Trigger::Schedule(scheduled) | Trigger::CatchUp(scheduled)) = (known, &run.trigger) {
             let coverage = self.coverage.entry(run.id.job.clone()).or_default();
             coverage.covered += 1;
@@ -115,7 +136,7 @@ impl Store {
 
     /// What a new engine finds.
     pub fn recover(&self, specs: &BTreeMap<Revision, Arc<JobSpec>>) -> (Recovered, SpecIndex) {
-        let live: Vec<Run> = self.runs.values().filter(|run| !run.is_finished()).cloned().collect();
+        let live: Vec<Run> = self.live.iter().map(|id| self.runs[id].clone()).collect();
         let in_force = self.jobs.values().filter_map(|state| state.revision.clone());
         let needed: BTreeSet<Revision> = in_force.chain(live.iter().map(|run| run.revision.clone())).collect();
         for revision in &needed {

@@ -47,6 +47,22 @@ enum SimEvent {
     End,
 }
 
+impl SimEvent {
+    /// Whether it happens in the storm alone.
+    const fn is_weather(&self) -> bool {
+        match self {
+            Self::Client | Self::Edit | Self::ClockStep | Self::SupervisorDies | Self::Retention => true,
+            Self::CommitEnds
+            | Self::Reported(..)
+            | Self::Host(_)
+            | Self::Connect
+            | Self::StormEnds
+            | Self::Disable
+            | Self::End => false,
+        }
+    }
+}
+
 pub struct SimWorld {
     pub rng: Rng,
     pub plan: Plan,
@@ -111,9 +127,13 @@ impl SimWorld {
         }
         let storm = plan.stormy.as_micros() as u64;
         world.at(storm, SimEvent::StormEnds);
-        world.at(storm + 3_600_000_000, SimEvent::Disable);
-        world.at(storm + 96 * 3_600_000_000, SimEvent::End);
-        for make in [|| SimEvent::Client, || SimEvent::Edit, || SimEvent::ClockStep, || SimEvent::SupervisorDies, || SimEvent::Retention] {
+        for make in [
+            || SimEvent::Client,
+            || SimEvent::Edit,
+            || SimEvent::ClockStep,
+            || SimEvent::SupervisorDies,
+            || SimEvent::Retention,
+        ] {
             let at = world.rng.below(storm);
             world.at(at, make());
         }
@@ -183,7 +203,9 @@ impl SimWorld {
                     break;
                 }
                 SimEvent::SupervisorDies => self.supervisor_dies(),
-                SimEvent::Client | SimEvent::Edit | SimEvent::ClockStep | SimEvent::Retention => self.at(until + 1, event),
+                SimEvent::Client | SimEvent::Edit | SimEvent::ClockStep | SimEvent::Retention => {
+                    self.at(until + 1, event)
+                }
                 SimEvent::CommitEnds | SimEvent::Reported(..) | SimEvent::Connect => {}
             }
         }
@@ -224,7 +246,11 @@ impl SimWorld {
                 }
                 1 => {
                     self.trace(|| format!("{name}.toml is broken"));
-                    let fault = Fault { path: format!("/jobs.d/{name}.toml").into(), summary: "broken".into(), report: "broken".into() };
+                    let fault = Fault {
+                        path: format!("/jobs.d/{name}.toml").into(),
+                        summary: "broken".into(),
+                        report: "broken".into(),
+                    };
                     self.files.insert(name, SpecEntry::Faulty(Arc::new(fault)));
                 }
                 _ => {
@@ -252,8 +278,12 @@ impl SimWorld {
             4 => Command::Resume { jobs },
             5 => Command::CancelAll { job },
             _ => {
-                let live: Vec<RunId> = self.store.runs.values().filter(|run| !run.is_finished()).map(|run| run.id.clone()).collect();
-                if live.is_empty() { Command::Resume { jobs } } else { Command::Cancel { run: self.rng.pick(&live).clone() } }
+                let live: Vec<RunId> = self.store.live.iter().cloned().collect();
+                if live.is_empty() {
+                    Command::Resume { jobs }
+                } else {
+                    Command::Cancel { run: self.rng.pick(&live).clone() }
+                }
             }
         };
         let text = format!("{command:?}");
@@ -317,7 +347,11 @@ impl SimWorld {
             let run = &self.store.runs[&plan.attempt.run];
             let starting = matches!(run.state, RunState::Starting { attempt, .. } if attempt == plan.attempt.attempt);
             let known = self.host.attempts.contains_key(&plan.attempt);
-            assert!(starting || known || run.attempts.len() >= plan.attempt.attempt as usize, "{} is launched before it is durable", plan.attempt);
+            assert!(
+                starting || known || run.attempts.len() >= plan.attempt.attempt as usize,
+                "{} is launched before it is durable",
+                plan.attempt
+            );
             self.host.launch(plan, now, &mut self.rng)
         } else {
             (self.host.find(&plan.attempt, now), Vec::new())
@@ -335,6 +369,9 @@ impl SimWorld {
 
     /// One happening; what it means for the loop goes into `inputs`.
     fn happen(&mut self, event: SimEvent, inputs: &mut Vec<Input<u64>>) {
+        if !self.stormy && event.is_weather() {
+            return;
+        }
         match event {
             SimEvent::CommitEnds => {
                 if self.stormy && self.rng.chance(20_000) {
@@ -390,17 +427,21 @@ impl SimWorld {
             SimEvent::StormEnds => {
                 self.stormy = false;
                 self.trace(|| "the storm ends".into());
+                self.after(3_600_000_000, SimEvent::Disable);
             }
             SimEvent::Disable => {
-                let good: Vec<_> = self.files.values().filter_map(|entry| match entry {
+                let good = |entry: &SpecEntry| match entry {
                     SpecEntry::Good(loaded) => Some(Arc::clone(loaded)),
                     SpecEntry::Faulty(_) => None,
-                });
+                };
+                let good: Vec<_> = self.files.values().filter_map(good).collect();
                 for loaded in good {
                     self.put_file(jobs::disabled(&loaded));
                 }
                 self.files.retain(|_, entry| matches!(entry, SpecEntry::Good(_)));
                 inputs.push(Input::Event(Event::SpecsLoaded(self.set()), None));
+                // The longest queue takes this long.
+                self.after(96 * 3_600_000_000, SimEvent::End);
             }
             SimEvent::End => {
                 self.ended = true;
