@@ -49,7 +49,7 @@ impl<'a> Batch<'a> {
             Change::Source(revision, _job, source) => {
                 self.put(&Key::Source(revision.clone()), &Record::Source(revision.clone(), source.clone()))
             }
-            Change::ForgetSource(revision) => self.forget(&Key::Source(revision.clone()).encode()),
+            Change::ForgetSource(revision, _) => self.forget(&Key::Source(revision.clone()).encode()),
             Change::Run(run) => self.put_run(run),
             Change::ForgetRun(run) => self.forget_run(run),
             Change::Skip(skip) => self.put_skip(skip),

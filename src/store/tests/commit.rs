@@ -94,7 +94,7 @@ fn forgetting_leaves_nothing_behind() {
     ];
     commit(&opened.store, changes).expect("durable");
     let forget = vec![
-        Change::ForgetSource(revision),
+        Change::ForgetSource(revision, job("a")),
         Change::ForgetRun(run_id("a", 1)),
         Change::ForgetRun(run_id("a", 2)),
         Change::ForgetSkip(job("a"), skip("a", 2, 1, 50).key),

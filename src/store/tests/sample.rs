@@ -97,7 +97,7 @@ pub(super) fn skip(name: &str, after_run: u64, index: u32, recorded: i64) -> Ski
 
 pub(super) fn source(text: &str) -> (Revision, Source) {
     let source = Source { text: text.to_owned(), defaults: "timeout = \"1h\"".to_owned() };
-    (Revision::of(&source), source)
+    (Revision::of(&job("backup"), &source), source)
 }
 
 prop_compose! {

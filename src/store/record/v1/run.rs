@@ -104,7 +104,7 @@ enum SkipReason {
     QueueFull,
     Paused,
     Removed,
-    Disabled,
+    Rescheduled,
     ClockRebased,
     Unknown,
 }
@@ -283,7 +283,7 @@ impl From<run::SkipReason> for SkipReason {
             run::SkipReason::QueueFull => Self::QueueFull,
             run::SkipReason::Paused => Self::Paused,
             run::SkipReason::Removed => Self::Removed,
-            run::SkipReason::Disabled => Self::Disabled,
+            run::SkipReason::Rescheduled => Self::Rescheduled,
             run::SkipReason::ClockRebased => Self::ClockRebased,
             run::SkipReason::Unknown => Self::Unknown,
         }
@@ -300,7 +300,7 @@ impl From<SkipReason> for run::SkipReason {
             SkipReason::QueueFull => Self::QueueFull,
             SkipReason::Paused => Self::Paused,
             SkipReason::Removed => Self::Removed,
-            SkipReason::Disabled => Self::Disabled,
+            SkipReason::Rescheduled => Self::Rescheduled,
             SkipReason::ClockRebased => Self::ClockRebased,
             SkipReason::Unknown => Self::Unknown,
         }
