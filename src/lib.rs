@@ -1,6 +1,8 @@
 //! jobsd: a job scheduler for servers.
 #![warn(missing_docs)]
 
+pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod daemon;
 pub mod run;
