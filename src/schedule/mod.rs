@@ -1,73 +1,25 @@
 //! When a job runs: recurrence rules, zones, and the instants that follow from them. Pure.
 
-use std::time::Duration;
+mod cron;
+mod entry;
+mod fault;
+mod hash;
+mod jitter;
+mod moment;
+mod occurrence;
+mod recurrence;
+mod rule;
+mod segments;
+mod set;
+mod wall;
+mod zone;
 
-use chrono::NaiveDateTime;
-
-use crate::clock::{BootId, Timestamp};
-
-/// Facts outside a schedule's text on which some schedules depend.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// When the job was first seen.
-    pub first_seen: Timestamp,
-    /// The boot during which the daemon runs.
-    pub boot: Boot,
-}
-
-/// One boot of the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Boot {
-    /// Its name.
-    pub id: BootId,
-    /// When it began.
-    pub at: Timestamp,
-}
-
-/// One nominal instant of a schedule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Occurrence {
-    /// The instant that the schedule gives, after DST. The cursor counts in these.
-    pub at: Timestamp,
-    /// `at` plus jitter: when the run is to start.
-    pub due: Timestamp,
-    /// The local time as the schedule says it; differs from `at` where DST moved it.
-    pub nominal: NaiveDateTime,
-    /// Why `at` is not simply `nominal` in the zone.
-    pub note: Option<Shift>,
-}
-
-/// Why an occurrence is not at its nominal local time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shift {
-    /// The nominal time fell into a gap of the zone and runs right after it.
-    Gap,
-    /// The nominal time exists twice; this is the first pass.
-    FirstPass,
-    /// The nominal time exists twice; this is the second pass.
-    SecondPass,
-    /// A calendar moved it.
-    Calendar {
-        /// The rule, in words.
-        rule: String,
-    },
-}
-
-/// All schedules of one job; several that land on one instant are one occurrence.
-#[derive(Clone, Debug, Default)]
-pub struct ScheduleSet {
-    jitter: Duration,
-}
-
-impl ScheduleSet {
-    /// The first occurrence whose `at` is after `after` (exclusive), or `None` when there is no more.
-    pub fn next(&self, _after: Timestamp, _context: &Context) -> Option<Occurrence> {
-        let _ = self.jitter;
-        None
-    }
-
-    /// Whether the set holds no schedule at all.
-    pub fn is_empty(&self) -> bool {
-        true
-    }
-}
+pub use cron::EXPRESSION_LIMIT_BYTES;
+pub use entry::Entry;
+pub use fault::ParseError;
+pub use moment::Moment;
+pub use occurrence::{Boot, Context, Occurrence, Shift};
+pub use rule::{LONGEST_PERIOD, MOMENTS_LIMIT, Rule};
+pub use set::{ENTRIES_LIMIT, ScheduleSet, SetError};
+pub use wall::{Dst, GapRule, OverlapRule};
+pub use zone::Zone;

@@ -1,0 +1,13 @@
+//! Cron expressions: cronie's five fields, OCPS 1.0 to 1.4 above them, and `H` and `~` chosen by a job's name.
+
+mod days;
+mod expression;
+mod field;
+mod strand;
+#[cfg(test)]
+mod tests;
+mod unit;
+
+pub use expression::EXPRESSION_LIMIT_BYTES;
+pub(super) use expression::Expression;
+pub(super) use strand::Cron;
