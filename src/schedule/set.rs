@@ -18,6 +18,14 @@ pub struct ScheduleSet {
     schedules: Box<[Schedule]>,
     /// Jitter is chosen by it.
     name_hash: u64,
+    /// Hash of the entries: equal sets have the same occurrences.
+    fingerprint: u64,
+}
+
+impl PartialEq for ScheduleSet {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name_hash, self.fingerprint) == (other.name_hash, other.fingerprint)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +67,11 @@ impl ScheduleSet {
                 None => Err(SetError::NeverFires { entry: index, reason: why_never(entry) }),
             }
         });
-        Ok(Self { schedules: schedules.collect::<Result<_, _>>()?, name_hash: stable_hash(&[job_name.as_bytes()]) })
+        Ok(Self {
+            schedules: schedules.collect::<Result<_, _>>()?,
+            name_hash: stable_hash(&[job_name.as_bytes()]),
+            fingerprint: stable_hash(&[format!("{entries:?}").as_bytes()]),
+        })
     }
 
     /// The first occurrence whose `at` is after `after` (exclusive), or `None` when there is no more.
