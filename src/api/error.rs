@@ -105,6 +105,11 @@ impl From<Refusal> for ApiError {
             Refusal::Faulty(job) => {
                 Self::new(ErrorCode::Faulty, message).hint(format!("`jobctl show {job}` shows what is wrong with it"))
             }
+            Refusal::Overlap { live, .. } => Self::new(ErrorCode::Overlap, message)
+                .hint(format!("wait for its end, or cancel it with `jobctl cancel {live}`")),
+            Refusal::QueueFull(job) => {
+                Self::new(ErrorCode::QueueFull, message).hint(format!("`jobctl show {job}` shows the runs that wait"))
+            }
             Refusal::NotLive(run) => {
                 Self::new(ErrorCode::NotLive, message).hint(format!("`jobctl history {}` shows how it ended", run.job))
             }

@@ -27,6 +27,7 @@
 
 mod access;
 mod caller;
+pub mod client;
 pub mod convert;
 mod error;
 mod events;
@@ -38,5 +39,5 @@ pub mod socket;
 mod state;
 mod stream;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod types;

@@ -16,11 +16,11 @@ use crate::api::convert;
 use crate::api::error::ApiError;
 use crate::api::extract::{JobParam, QueryOf, RunParam};
 use crate::api::state::Api;
-use crate::api::types::{self, Cancelled, Entry, ErrorCode, HistoryPage, Outcome, Runs, Triggered};
+use crate::api::types::{self, Cancelled, Entry, ErrorCode, HistoryPage, Outcome, Runs, Time, Triggered};
 use crate::run::{Run, RunId, RunState};
 use crate::scheduler::{Announcement, Answer, Command};
 use crate::spec::JobName;
-use crate::store::{HistoryEntry, HistoryKey};
+use crate::store::{HistoryEntry, HistoryKey, HistoryQuery};
 
 /// Records in one answer at most; `next` leads on.
 pub const HISTORY_PAGE_LIMIT: usize = 1000;
@@ -38,30 +38,36 @@ pub const WAIT_LIMIT_SECONDS: u64 = 60;
 /// Query of `GET /v1/jobs/{job}/runs`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HistoryQuery {
+pub struct HistoryParams {
     /// At most so many records; [`HISTORY_PAGE`] unless said.
     limit: Option<usize>,
     /// Those older than this place: a run's number, or the `next` of an earlier answer.
     before: Option<String>,
     /// Those with one of these outcomes, with commas between.
     outcome: Option<String>,
+    /// Those at this time or later: a run's end, or its creation while it is live; a skip's last record.
+    since: Option<Time>,
+    /// Those at this time or earlier.
+    until: Option<Time>,
 }
 
 /// `GET /v1/jobs/{job}/runs`
 pub async fn history(
     State(api): State<Api>,
     JobParam(job): JobParam,
-    QueryOf(query): QueryOf<HistoryQuery>,
+    QueryOf(query): QueryOf<HistoryParams>,
 ) -> Result<Json<HistoryPage>, ApiError> {
     known(&api, &job)?;
     let limit = query.limit.unwrap_or(HISTORY_PAGE).clamp(1, HISTORY_PAGE_LIMIT);
     let before = query.before.as_deref().map(parse_place).transpose()?;
     let outcomes = query.outcome.as_deref().map(parse_outcomes).transpose()?;
+    let (since, until) = (query.since.map(|since| since.0), query.until.map(|until| until.0));
     let page = read_store(&api, move |store| {
         let mut search = Search { entries: Vec::new(), place: before, looked_at: 0 };
         loop {
             let wanted = limit - search.entries.len();
-            let found = store.history(&job, search.place, wanted)?;
+            let query = HistoryQuery { before: search.place, since, until };
+            let found = store.query(&job, &query, wanted)?;
             let end = found.len() < wanted;
             search.take(&found, outcomes.as_deref());
             if end {
@@ -84,18 +90,11 @@ struct Search {
 impl Search {
     fn take(&mut self, found: &[HistoryEntry], outcomes: Option<&[Outcome]>) {
         self.looked_at += found.len();
-        self.place = found.last().map(place_of).or(self.place);
+        self.place = found.last().map(HistoryEntry::key).or(self.place);
         let wanted = |entry: &Entry| {
             outcomes.is_none_or(|wanted| entry.outcome.is_some_and(|outcome| wanted.contains(&outcome)))
         };
         self.entries.extend(found.iter().map(convert::history_entry).filter(wanted));
-    }
-}
-
-fn place_of(entry: &HistoryEntry) -> HistoryKey {
-    match entry {
-        HistoryEntry::Run(run) => HistoryKey { number: run.id.number, skip_index: 0 },
-        HistoryEntry::Skip(skip) => skip.key.into(),
     }
 }
 
@@ -158,38 +157,46 @@ pub async fn show(
     RunParam(id): RunParam,
     QueryOf(query): QueryOf<RunQuery>,
 ) -> Result<Json<types::Run>, ApiError> {
-    if let Some(seconds) = query.wait {
-        let limit = Duration::from_secs(seconds.min(WAIT_LIMIT_SECONDS));
-        tokio::select! {
-            () = wait_for_end(&api, &id) => {}
-            () = tokio::time::sleep(limit) => {}
-            () = api.stopping().cancelled() => {}
+    let run = match query.wait {
+        None => find(&api, &id).await?,
+        Some(seconds) => {
+            let limit = Duration::from_secs(seconds.min(WAIT_LIMIT_SECONDS));
+            tokio::select! {
+                ended = wait_for_end(&api, &id) => ended?,
+                () = tokio::time::sleep(limit) => find(&api, &id).await?,
+                () = api.stopping().cancelled() => find(&api, &id).await?,
+            }
         }
-    }
-    Ok(Json(convert::run(&find(&api, &id).await?)))
+    };
+    Ok(Json(convert::run(&run)))
 }
 
-/// Returns when the run is not live: at once, or with the announcement of its end.
-pub(super) async fn wait_for_end(api: &Api, id: &RunId) {
+/// The run when it is over: at once, or with the announcement of its end.
+async fn wait_for_end(api: &Api, id: &RunId) -> Result<Run, ApiError> {
     // Subscribed before the look, so that an end between the two is heard.
     let mut announcements = api.handle().subscribe();
-    while api.handle().snapshot().live.contains_key(id) {
+    loop {
+        let run = find(api, id).await?;
+        if is_over(&run) {
+            return Ok(run);
+        }
         loop {
             match announcements.recv().await {
-                Ok(Announcement::Run(run)) if run.id == *id && matches!(run.state, RunState::Finished { .. }) => return,
+                Ok(Announcement::Run(run)) if run.id == *id && is_over(&run) => return Ok(Run::clone(&run)),
                 Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_)) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => break,
-                Err(broadcast::error::RecvError::Closed) => return,
+                Err(broadcast::error::RecvError::Closed) => return find(api, id).await,
             }
         }
     }
 }
 
-/// A run, live or from history.
+pub(super) fn is_over(run: &Run) -> bool {
+    matches!(run.state, RunState::Finished { .. })
+}
+
+/// A run as it is in the store. The snapshot may be a commit behind what was announced.
 pub(super) async fn find(api: &Api, id: &RunId) -> Result<Run, ApiError> {
-    if let Some(run) = api.handle().snapshot().live.get(id) {
-        return Ok(Run::clone(run));
-    }
     known(api, &id.job)?;
     let wanted = id.clone();
     let run = read_store(api, move |store| store.run(&wanted)).await?;
@@ -216,11 +223,6 @@ pub async fn trigger(
             let place = format!("/v1/jobs/{}/runs/{}", id.job, id.number);
             let body = Triggered { run: id.to_string(), job: id.job.to_string(), number: id.number };
             Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(body)))
-        }
-        Answer::Skipped(skip) => {
-            let message = format!("the run of {} was skipped: {}", skip.job, skip.reason.explain());
-            Err(ApiError::new(ErrorCode::Skipped, message)
-                .hint(format!("`jobctl show {}` shows its live runs and its overlap policy", skip.job)))
         }
         other => Err(unexpected(&other)),
     }

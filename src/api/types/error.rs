@@ -82,8 +82,10 @@ codes! {
     NotLive = "not_live", 409;
     /// The job's file never was good.
     Faulty = "faulty", 409;
-    /// The overlap policy turned the run into a skip.
-    Skipped = "skipped", 409;
+    /// A run of the job is live, and its overlap policy lets no other start.
+    Overlap = "overlap", 409;
+    /// The job's queue is full.
+    QueueFull = "queue_full", 409;
     /// More than half of the jobs would vanish.
     HeldBack = "held_back", 409;
     /// The body is larger than the API takes.

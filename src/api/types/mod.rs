@@ -5,6 +5,7 @@
 //! Instants are RFC 3339, UTC, with `Z` and up to microseconds ([`Time`]); durations are numbers of seconds, sizes
 //! numbers of bytes, and the field's name says so. Fields without a value are `null`, never left out.
 
+mod base64;
 mod daemon;
 mod error;
 mod event;
