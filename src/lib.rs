@@ -69,6 +69,8 @@
 //! `tests/edges.rs` checks it.
 #![warn(missing_docs)]
 
+pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod daemon;
 pub mod run;
