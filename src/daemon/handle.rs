@@ -7,6 +7,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::mailbox::{Mailbox, Message};
 use crate::clock::Timestamp;
+use crate::schedule::Boot;
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
 
 /// A clonable handle to the running daemon. Commands are answered after their commit; reads come from the newest
@@ -41,6 +42,8 @@ pub struct About {
     pub config: Option<PathBuf>,
     /// Members of this group may trigger, pause, cancel and read.
     pub operator_group: Option<u32>,
+    /// The boot during which it runs; schedules that count from it need it.
+    pub boot: Boot,
 }
 
 /// Whether there is a supervisor.

@@ -1,8 +1,10 @@
 //! [`Entry`]: one schedule of a job, as its file says it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Dst, Rule, Zone};
+use super::rule::RuleKind;
+use super::{Calendar, DaySet, Dst, Moment, Rule, ShiftRule, Window, Zone};
 
 /// One `[[schedule]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +17,69 @@ pub struct Entry {
     pub jitter: Duration,
     /// What happens at changes of the zone's offset.
     pub dst: Dst,
+    /// The calendars whose days are holidays; they also say which days are the weekend.
+    pub calendars: Vec<Arc<Calendar>>,
+    /// Runs only on days of one of these sets; on every day when empty.
+    pub only_on: Vec<DaySet>,
+    /// Does not run on days of any of these sets.
+    pub skip_on: Vec<DaySet>,
+    /// Where occurrences go whose day is no business day. They move first; `only_on`, `skip_on` and `exclude` are then
+    /// asked about the day to which they went.
+    pub shift: Option<ShiftRule>,
+    /// Does not run in any of these windows.
+    pub exclude: Vec<Window>,
+    /// Has no occurrence earlier than this.
+    pub not_before: Option<Moment>,
+    /// Has no occurrence later than this.
+    pub not_after: Option<Moment>,
 }
 
 impl Entry {
     /// A rule in a zone, with nothing else said.
     pub fn new(rule: Rule, zone: Zone) -> Self {
-        Self { rule, zone, jitter: Duration::ZERO, dst: Dst::default() }
+        Self {
+            rule,
+            zone,
+            jitter: Duration::ZERO,
+            dst: Dst::default(),
+            calendars: Vec::new(),
+            only_on: Vec::new(),
+            skip_on: Vec::new(),
+            shift: None,
+            exclude: Vec::new(),
+            not_before: None,
+            not_after: None,
+        }
+    }
+}
+
+impl Entry {
+    /// Why it has no occurrence at all, for people.
+    pub(super) fn why_never(&self) -> String {
+        let bare = Self { dst: self.dst, ..Self::new(self.rule.clone(), self.zone) };
+        let conditional = *self != Self { jitter: self.jitter, ..bare.clone() };
+        if conditional && super::set::ScheduleSet::new(vec![bare], "").is_ok() {
+            return "its conditions (only_on, skip_on, shift, exclude, not_before, not_after and the calendars) leave \
+                    no occurrence"
+                .to_owned();
+        }
+        self.rule.why_never()
+    }
+
+    /// What in it contradicts itself, for people.
+    pub(super) fn contradiction(&self) -> Option<String> {
+        if self.calendars.is_empty() && self.only_on.iter().chain(&self.skip_on).any(|set| *set == DaySet::Holidays) {
+            return Some(
+                "\"holidays\" needs a calendar that says which days they are: add calendar = \"NAME\"".to_owned(),
+            );
+        }
+        let shift = self.shift?;
+        match self.rule.0 {
+            RuleKind::Cron(_) | RuleKind::At(_) => None,
+            RuleKind::BusinessDay(_) => Some(format!("business_day needs no shift = {:?}", shift.name())),
+            RuleKind::Every { .. } | RuleKind::Boot(_) | RuleKind::After(_) => {
+                Some(format!("shift = {:?} is for cron and at, which name days", shift.name()))
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! [`Moment`]: one point in time as `at = …` names it.
 
-use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
 
 use super::ParseError;
 use super::segments::HORIZON;
@@ -46,6 +46,32 @@ impl Moment {
     }
 }
 
+impl Moment {
+    /// Reads the start of a period: as [`Moment::parse`], or a date, which means its first second.
+    ///
+    /// # Errors
+    /// As for [`Moment::parse`].
+    pub fn parse_start(text: &str) -> Result<Self, ParseError> {
+        Self::parse_or_date(text, NaiveTime::MIN)
+    }
+
+    /// Reads the end of a period: as [`Moment::parse`], or a date, which means its last second.
+    ///
+    /// # Errors
+    /// As for [`Moment::parse`].
+    pub fn parse_end(text: &str) -> Result<Self, ParseError> {
+        Self::parse_or_date(text, NaiveTime::from_hms_opt(23, 59, 59).expect("a time"))
+    }
+
+    fn parse_or_date(text: &str, time: NaiveTime) -> Result<Self, ParseError> {
+        match text.trim().parse::<NaiveDate>() {
+            Ok(date) => Self::parse(&date.and_time(time).to_string())
+                .map_err(|fault| ParseError { span: 0..text.len(), ..fault }),
+            Err(_) => Self::parse(text),
+        }
+    }
+}
+
 fn absolute(text: &str) -> Option<Timestamp> {
     let instant = DateTime::parse_from_rfc3339(text).ok().or_else(|| {
         // RFC 3339 wants seconds; people leave them out.
@@ -66,7 +92,7 @@ fn local(text: &str) -> Option<NaiveDateTime> {
 }
 
 fn hint(text: &str) -> String {
-    if chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok() {
+    if NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok() {
         return format!("add the time of day: \"{text} 00:00\"");
     }
     "write it like \"2026-12-24 18:00\" for the zone's clock, or \"2026-12-24T18:00:00Z\" for an instant".to_owned()

@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDateTime;
 
+use super::ExclusionCause;
 use crate::clock::{BootId, Timestamp};
 
 /// Facts outside a schedule's text on which some schedules depend.
@@ -35,6 +36,17 @@ pub struct Occurrence {
     pub nominal: NaiveDateTime,
     /// Why `at` is not simply `nominal` in the zone.
     pub note: Option<Shift>,
+}
+
+/// An instant of a schedule at which nothing runs, since a condition excludes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excluded {
+    /// When it would have run.
+    pub at: Timestamp,
+    /// The local time as the schedule says it.
+    pub nominal: NaiveDateTime,
+    /// Which condition.
+    pub cause: ExclusionCause,
 }
 
 /// Why an occurrence is not at its nominal local time.

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
+use super::business_rule::BusinessDayRule;
+use super::calendar::BusinessDays;
 use super::cron::Cron;
-use super::rule::{Rule, RuleKind};
+use super::rule::RuleKind;
 use super::segments::HORIZON;
-use super::wall::{Dst, DstRules, Hit, WallShift, next_hit};
-use super::{Context, Moment, Occurrence, Shift, Zone};
+use super::shift::Shifter;
+use super::wall::{DstRules, Hit, WallShift, next_hit};
+use super::{Context, Entry, GapRule, Moment, Occurrence, OverlapRule, Shift, ShiftRule, Zone};
 use crate::clock::Timestamp;
 
 /// The Monday to whose midnight `every` is aligned: then `every 1w` means Mondays, `every 1d` midnights (of the zone's
@@ -18,8 +21,10 @@ const ANCHOR: NaiveDate = NaiveDate::from_ymd_opt(2024, 1, 1).expect("a date");
 /// A rule on a zone.
 #[derive(Clone, Debug)]
 pub(super) enum Recurrence {
-    Cron {
-        cron: Cron,
+    /// A rule of the wall clock.
+    Wall {
+        clock: WallRule,
+        shifter: Option<Box<Shifter>>,
         dst: DstRules,
     },
     Every {
@@ -32,22 +37,47 @@ pub(super) enum Recurrence {
     After(Duration),
 }
 
+/// What gives local times.
+#[derive(Clone, Debug)]
+pub(super) enum WallRule {
+    Cron(Cron),
+    BusinessDay(Box<(BusinessDayRule, BusinessDays)>),
+}
+
+impl WallRule {
+    /// The first local time at or after `from`, in seconds since 1970.
+    fn next_local(&self, from: i64) -> Option<i64> {
+        match self {
+            Self::Cron(cron) => cron.next_local(from),
+            Self::BusinessDay(rule) => rule.0.next_local(from, &rule.1),
+        }
+    }
+}
+
 impl Recurrence {
-    /// Puts a rule on its zone.
-    pub fn new(rule: &Rule, zone: Zone, dst: Dst) -> Self {
-        match &rule.0 {
+    /// Puts an entry's rule on its zone.
+    pub fn new(entry: &Entry, business: &BusinessDays) -> Self {
+        let (zone, dst) = (entry.zone, entry.dst);
+        let shifter = entry.shift.map(|rule| Box::new(Shifter { rule, business: business.clone() }));
+        match &entry.rule.0 {
             RuleKind::Cron(expression) => {
-                Self::Cron { cron: Cron::new(expression), dst: dst.resolve(expression.interval) }
+                let clock = WallRule::Cron(Cron::new(expression));
+                Self::Wall { clock, shifter, dst: dst.resolve(expression.interval) }
+            }
+            RuleKind::BusinessDay(rule) => {
+                let clock = WallRule::BusinessDay(Box::new((rule.clone(), business.clone())));
+                Self::Wall { clock, shifter: None, dst: dst.resolve(false) }
             }
             RuleKind::Every { period_seconds, anchor } => {
                 let anchor = anchor.unwrap_or(Moment::Local(ANCHOR.and_time(NaiveTime::MIN)));
                 // An anchor only fixes a phase: at a doubled or missing local time any rule will do.
-                let anchor = instants(zone, Dst::default().resolve(false), anchor).next();
-                Self::Every { period: *period_seconds, anchor: anchor.map_or(0, |anchor| anchor.at.timestamp()) }
+                let anchor = instant(zone, anchor, OverlapRule::First);
+                Self::Every { period: *period_seconds, anchor: anchor.map_or(0, |anchor| anchor.timestamp()) }
             }
             RuleKind::At(moments) => {
                 let dst = dst.resolve(false);
-                let mut all: Vec<_> = moments.iter().flat_map(|&moment| instants(zone, dst, moment)).collect();
+                let resolve = |&moment: &Moment| occurrences(zone, dst, moment, shifter.as_deref());
+                let mut all: Vec<_> = moments.iter().flat_map(resolve).collect();
                 all.sort_by_key(|occurrence| occurrence.at);
                 all.dedup_by_key(|occurrence| occurrence.at);
                 Self::At(all.into())
@@ -60,9 +90,17 @@ impl Recurrence {
     /// The first occurrence after `after`; `due` is not set yet.
     pub fn next(&self, zone: Zone, after: Timestamp, context: &Context) -> Option<Occurrence> {
         match self {
-            Self::Cron { cron, dst } => {
-                let hit = next_hit(zone.segments(), *dst, after.timestamp(), |from| cron.next_local(from))?;
-                occurrence_of(hit)
+            Self::Wall { clock, shifter, dst } => {
+                let next_local = |from| clock.next_local(from);
+                let (segments, after) = (zone.segments(), after.timestamp());
+                match shifter {
+                    None => occurrence_of(next_hit(segments, *dst, after, next_local)?),
+                    Some(shifter) => {
+                        let hit = next_hit(segments, *dst, after, |from| shifter.next_local(from, &next_local))?;
+                        let nominal = shifter.nominal(hit.local, &next_local);
+                        moved(occurrence_of(hit)?, shifter.rule, naive_of(nominal?)?)
+                    }
+                }
             }
             Self::Every { period, anchor } => {
                 let periods = (after.timestamp() - anchor).div_euclid(*period) + 1;
@@ -74,6 +112,15 @@ impl Recurrence {
             Self::After(delay) => once(zone, context.first_seen, *delay, after),
         }
     }
+}
+
+/// An occurrence that a calendar moved, when it did.
+fn moved(occurrence: Occurrence, rule: ShiftRule, nominal: NaiveDateTime) -> Option<Occurrence> {
+    if nominal == occurrence.nominal {
+        return Some(occurrence);
+    }
+    let rule = format!("moved from {} ({})", nominal.date(), rule.name());
+    Some(Occurrence { nominal, note: Some(Shift::Calendar { rule }), ..occurrence })
 }
 
 fn once(zone: Zone, from: Timestamp, delay: Duration, after: Timestamp) -> Option<Occurrence> {
@@ -101,21 +148,39 @@ fn naive_of(seconds: i64) -> Option<NaiveDateTime> {
 }
 
 /// The occurrences of one moment: none in a gap that is skipped, two where both passes count.
-fn instants(zone: Zone, dst: DstRules, moment: Moment) -> impl Iterator<Item = Occurrence> {
-    let local = match moment {
-        Moment::Local(time) => Some(time.and_utc().timestamp()),
-        Moment::Absolute(_) => None,
+fn occurrences(zone: Zone, dst: DstRules, moment: Moment, shifter: Option<&Shifter>) -> Vec<Occurrence> {
+    let nominal = match moment {
+        Moment::Local(local) => local,
+        Moment::Absolute(at) => zone.naive(at),
     };
-    let absolute = match moment {
-        Moment::Local(_) => None,
-        Moment::Absolute(at) => plain(zone, at),
-    };
+    if let Some(shifter) = shifter.filter(|shifter| shifter.target(nominal.date()) != Some(nominal.date())) {
+        let Some(target) = shifter.target(nominal.date()) else { return Vec::new() };
+        let occurrences = at_local(zone, dst, target.and_time(nominal.time()));
+        return occurrences.filter_map(|occurrence| moved(occurrence, shifter.rule, nominal)).collect();
+    }
+    match moment {
+        Moment::Local(local) => at_local(zone, dst, local).collect(),
+        Moment::Absolute(at) => plain(zone, at).into_iter().collect(),
+    }
+}
+
+/// The instants of one local time.
+fn at_local(zone: Zone, dst: DstRules, local: NaiveDateTime) -> impl Iterator<Item = Occurrence> {
+    let local = local.and_utc().timestamp();
     let mut after = -1;
-    let by_wall = std::iter::from_fn(move || {
-        let local = local?;
+    std::iter::from_fn(move || {
         let hit = next_hit(zone.segments(), dst, after, |from| (from <= local).then_some(local))?;
         after = hit.at;
         occurrence_of(hit)
-    });
-    absolute.into_iter().chain(by_wall)
+    })
+}
+
+/// The instant of a moment that is no occurrence itself: right after a gap, and in an overlap as told.
+pub(super) fn instant(zone: Zone, moment: Moment, overlap: OverlapRule) -> Option<Timestamp> {
+    match moment {
+        Moment::Absolute(at) => Some(at),
+        Moment::Local(local) => {
+            at_local(zone, DstRules { gap: GapRule::Run, overlap }, local).next().map(|occurrence| occurrence.at)
+        }
+    }
 }

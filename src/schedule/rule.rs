@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use chrono::{NaiveTime, Timelike};
+
+use super::business_rule::BusinessDayRule;
 use super::cron::Expression;
 use super::{Moment, ParseError};
 use crate::units::{UnitError, parse_duration};
@@ -21,6 +24,7 @@ pub(super) enum RuleKind {
     Cron(Box<Expression>),
     Every { period_seconds: i64, anchor: Option<Moment> },
     At(Vec<Moment>),
+    BusinessDay(BusinessDayRule),
     Boot(Duration),
     After(Duration),
 }
@@ -73,6 +77,27 @@ impl Rule {
             }
             _ => Ok(Self(RuleKind::At(moments))),
         }
+    }
+
+    /// Business days of each month: 1 is the first, -1 the last. A month that has fewer leaves a day out. `time` is as
+    /// [`Rule::time_of_day`] reads it; which days are business days follows from the schedule's calendars.
+    ///
+    /// # Errors
+    /// When there is no number, or one is 0 or beyond 31.
+    pub fn business_day(days: &[i64], time: NaiveTime) -> Result<Self, ParseError> {
+        let time = i64::from(time.num_seconds_from_midnight());
+        BusinessDayRule::new(days, time).map(|rule| Self(RuleKind::BusinessDay(rule)))
+    }
+
+    /// Reads a time of day, `09:30` or `09:30:15`.
+    ///
+    /// # Errors
+    /// When the text is none.
+    pub fn time_of_day(text: &str) -> Result<NaiveTime, ParseError> {
+        let seconds = parse_time(text.trim()).and_then(|seconds| u32::try_from(seconds).ok());
+        seconds.and_then(|seconds| NaiveTime::from_num_seconds_from_midnight_opt(seconds, 0)).ok_or_else(|| {
+            ParseError::new(0..text.len(), format!("{text:?} is no time of day")).hint("write it like \"09:30\"")
+        })
     }
 
     /// Once after each boot of the machine, `delay` after it began.
@@ -160,10 +185,26 @@ impl Rule {
     pub(super) fn why_never(&self) -> String {
         match &self.0 {
             RuleKind::Cron(expression) => expression.why_never(),
+            RuleKind::BusinessDay(_) => "no month has such a business day".to_owned(),
             RuleKind::At(_) => "every moment falls into a gap of the zone, and gap = \"skip\" leaves it out".to_owned(),
             RuleKind::Every { .. } | RuleKind::Boot(_) | RuleKind::After(_) => {
                 "it has no occurrence between 1970 and 2099".to_owned()
             }
         }
     }
+}
+
+/// The second of the day that `09:30`, `09:30:15` or `24:00` means.
+pub(super) fn parse_time(text: &str) -> Option<i64> {
+    let mut parts = text.split(':');
+    let mut number = |digits: usize, limit: i64| {
+        let part = parts.next()?;
+        let plain = (1..=digits).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| part.parse().ok()).flatten().filter(|value| *value <= limit)
+    };
+    let (hour, minute) = (number(2, 24)?, number(2, 59)?);
+    let second = number(2, 59);
+    let whole = text.split(':').count() == 2 + usize::from(second.is_some());
+    let seconds = hour * 3600 + minute * 60 + second.unwrap_or(0);
+    (whole && seconds <= 86_400).then_some(seconds)
 }

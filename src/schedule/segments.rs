@@ -70,6 +70,24 @@ impl Segments {
         self.0.get(index + 1).map_or(FAR_FUTURE, |next| next.start)
     }
 
+    /// From the instant `at` on, all local times before `until` are excluded: the first later instant that may not be.
+    pub fn resume(&self, at: i64, until: i64) -> i64 {
+        let mut index = self.index_at(at);
+        let local = at + self.0[index].offset;
+        while let Some(segment) = self.get(index) {
+            let resume = (until - segment.offset).max(segment.start);
+            if resume < self.end(index) {
+                return resume.max(at + 1);
+            }
+            // The clock goes back to before the excluded times.
+            if let Some(next) = self.get(index + 1).filter(|next| next.first_local() < local) {
+                return next.start;
+            }
+            index += 1;
+        }
+        HORIZON
+    }
+
     /// The offset at an instant.
     pub fn offset_at(&self, instant: i64) -> i64 {
         self.0[self.index_at(instant)].offset

@@ -1,12 +1,10 @@
 //! [`ScheduleSet`]: all schedules of a job, ready to be asked.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 
 use super::hash::stable_hash;
-use super::recurrence::Recurrence;
-use super::{Boot, Context, Entry, Occurrence, Zone, jitter};
+use super::timetable::Timetable;
+use super::{Boot, Context, Entry, Excluded, Occurrence, jitter};
 use crate::clock::{BootId, Timestamp};
 
 /// Schedules of one job at most: each is asked for every occurrence.
@@ -15,16 +13,17 @@ pub const ENTRIES_LIMIT: usize = 100;
 /// All schedules of one job; several that land on one instant are one occurrence.
 #[derive(Clone, Debug, Default)]
 pub struct ScheduleSet {
-    schedules: Box<[Schedule]>,
+    timetables: Box<[Timetable]>,
     /// Jitter is chosen by it.
     name_hash: u64,
+    /// Hash of the entries: equal sets have the same occurrences.
+    fingerprint: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Schedule {
-    recurrence: Recurrence,
-    zone: Zone,
-    jitter: Duration,
+impl PartialEq for ScheduleSet {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name_hash, self.fingerprint) == (other.name_hash, other.fingerprint)
+    }
 }
 
 /// Why schedules are refused.
@@ -36,6 +35,14 @@ pub enum SetError {
         /// Its index among the entries.
         entry: usize,
         /// Why, for people.
+        reason: String,
+    },
+    /// One of them contradicts itself.
+    #[error("{reason}")]
+    Contradiction {
+        /// Its index among the entries.
+        entry: usize,
+        /// How, for people.
         reason: String,
     },
     /// Too many.
@@ -52,23 +59,29 @@ impl ScheduleSet {
         if entries.len() > ENTRIES_LIMIT {
             return Err(SetError::TooMany(entries.len()));
         }
-        let schedules = entries.iter().enumerate().map(|(index, entry)| {
-            let schedule = Schedule::new(entry);
-            match schedule.next(Timestamp::UNIX_EPOCH - TimeDelta::seconds(1), &epoch()) {
-                Some(_) => Ok(schedule),
-                None => Err(SetError::NeverFires { entry: index, reason: why_never(entry) }),
+        let timetables = entries.iter().enumerate().map(|(entry, said)| {
+            if let Some(reason) = said.contradiction() {
+                return Err(SetError::Contradiction { entry, reason });
+            }
+            let timetable = Timetable::new(said);
+            match timetable.next(Timestamp::UNIX_EPOCH - TimeDelta::seconds(1), &epoch()) {
+                Some(_) => Ok(timetable),
+                None => Err(SetError::NeverFires { entry, reason: said.why_never() }),
             }
         });
-        Ok(Self { schedules: schedules.collect::<Result<_, _>>()?, name_hash: stable_hash(&[job_name.as_bytes()]) })
+        Ok(Self {
+            timetables: timetables.collect::<Result<_, _>>()?,
+            name_hash: stable_hash(&[job_name.as_bytes()]),
+            fingerprint: stable_hash(&[format!("{entries:?}").as_bytes()]),
+        })
     }
 
     /// The first occurrence whose `at` is after `after` (exclusive), or `None` when there is no more.
     pub fn next(&self, after: Timestamp, context: &Context) -> Option<Occurrence> {
-        let (schedule, mut occurrence) = self.next_at(after, context)?;
-        if !schedule.jitter.is_zero() {
+        let (timetable, mut occurrence) = self.next_at(after, context)?;
+        if !timetable.jitter().is_zero() {
             let next = self.next_at(occurrence.at, context).map(|(_, next)| next.at);
-            let jitter = TimeDelta::from_std(schedule.jitter).unwrap_or(TimeDelta::MAX);
-            occurrence.due = occurrence.at + jitter::delay(self.name_hash, occurrence.at, jitter, next);
+            occurrence.due = occurrence.at + jitter::delay(self.name_hash, occurrence.at, timetable.jitter(), next);
         }
         Some(occurrence)
     }
@@ -88,251 +101,54 @@ impl ScheduleSet {
         })
     }
 
+    /// How many occurrences there are after `from` and not after `to`, counting no further than `limit`.
+    pub fn count(&self, from: Timestamp, to: Timestamp, limit: usize, context: &Context) -> usize {
+        self.between(from, to, context).take(limit).count()
+    }
+
+    /// What would have been an occurrence after `from` and not after `to`, had a condition not excluded it, in order.
+    /// Instants at which another schedule of the set runs are left out. Every one costs as much as an occurrence: take
+    /// no more than wanted.
+    pub fn excluded<'a>(
+        &'a self,
+        from: Timestamp,
+        to: Timestamp,
+        context: &'a Context,
+    ) -> impl Iterator<Item = Excluded> + 'a {
+        let mut after = from;
+        std::iter::from_fn(move || {
+            loop {
+                let planned = self.timetables.iter().filter_map(|timetable| timetable.planned(after, context));
+                let first = planned.min_by_key(|planned| planned.occurrence.at)?;
+                if first.occurrence.at > to {
+                    return None;
+                }
+                let runs = self.timetables.iter().filter_map(|timetable| timetable.next(after, context));
+                let runs = runs.map(|occurrence| occurrence.at).min();
+                after = first.occurrence.at;
+                if let (true, Some(cause)) = (runs != Some(after), first.excluded) {
+                    return Some(Excluded { at: after, nominal: first.occurrence.nominal, cause });
+                }
+            }
+        })
+    }
+
     /// Whether the set holds no schedule at all.
     pub fn is_empty(&self) -> bool {
-        self.schedules.is_empty()
+        self.timetables.is_empty()
     }
 
     /// The earliest occurrence, without jitter, and its schedule. Of several at one instant the first entry's counts.
-    fn next_at(&self, after: Timestamp, context: &Context) -> Option<(&Schedule, Occurrence)> {
-        self.schedules
+    fn next_at(&self, after: Timestamp, context: &Context) -> Option<(&Timetable, Occurrence)> {
+        self.timetables
             .iter()
-            .filter_map(|schedule| Some((schedule, schedule.next(after, context)?)))
+            .filter_map(|timetable| Some((timetable, timetable.next(after, context)?)))
             .min_by_key(|(_, occurrence)| occurrence.at)
     }
 }
 
-impl Schedule {
-    fn new(entry: &Entry) -> Self {
-        Self { recurrence: Recurrence::new(&entry.rule, entry.zone, entry.dst), zone: entry.zone, jitter: entry.jitter }
-    }
-
-    fn next(&self, after: Timestamp, context: &Context) -> Option<Occurrence> {
-        self.recurrence.next(self.zone, after, context)
-    }
-}
-
 /// A context in which whatever can fire does.
-fn epoch() -> Context {
+pub(super) fn epoch() -> Context {
     let at = Timestamp::UNIX_EPOCH;
     Context { first_seen: at, boot: Boot { id: BootId::new(""), at } }
-}
-
-fn why_never(entry: &Entry) -> String {
-    entry.rule.why_never()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::schedule::{Dst, GapRule, Moment, OverlapRule, Rule, Shift};
-
-    fn instant(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn set(entries: Vec<Entry>) -> ScheduleSet {
-        ScheduleSet::new(entries, "backup").unwrap()
-    }
-
-    fn entry(text: &str, zone: &str) -> Entry {
-        Entry::new(Rule::parse_short(text, "backup").unwrap(), Zone::parse(zone).unwrap())
-    }
-
-    fn occurrences(entry: Entry, from: &str, count: usize) -> Vec<Occurrence> {
-        let (set, context) = (set(vec![entry]), epoch());
-        set.between(instant(from), Timestamp::MAX_UTC, &context).take(count).collect()
-    }
-
-    fn instants(entry: Entry, from: &str, count: usize) -> Vec<String> {
-        let form = |occurrence: &Occurrence| occurrence.at.format("%m-%dT%H:%M:%SZ").to_string();
-        occurrences(entry, from, count).iter().map(form).collect()
-    }
-
-    #[test]
-    fn fixed_times_happen_once_at_every_change_of_the_clock() {
-        // zone, expression, from, instants
-        let table: &[(&str, &str, &str, &[&str])] = &[
-            (
-                "Europe/Berlin",
-                "30 2 * * *",
-                "2026-03-28T00:00:00Z",
-                &["03-28T01:30:00Z", "03-29T01:00:00Z", "03-30T00:30:00Z"],
-            ),
-            (
-                "Europe/Berlin",
-                "30 2 * * *",
-                "2026-10-24T00:00:00Z",
-                &["10-24T00:30:00Z", "10-25T00:30:00Z", "10-26T01:30:00Z"],
-            ),
-            // Both nominal times of the gap, and the hour after it, land on one instant.
-            (
-                "Europe/Berlin",
-                "0,30 2,3 * * *",
-                "2026-03-29T00:00:00Z",
-                &["03-29T01:00:00Z", "03-29T01:30:00Z", "03-30T00:00:00Z"],
-            ),
-            (
-                "Europe/Berlin",
-                "0-59/20 2 * * *",
-                "2026-10-25T00:00:00Z",
-                &["10-25T00:20:00Z", "10-25T00:40:00Z", "10-26T01:00:00Z"],
-            ),
-            // Half an hour, both ways.
-            ("Australia/Lord_Howe", "15 2 * * *", "2026-10-02T20:00:00Z", &["10-03T15:30:00Z", "10-04T15:15:00Z"]),
-            ("Australia/Lord_Howe", "45 1 * * *", "2026-04-03T20:00:00Z", &["04-04T14:45:00Z", "04-05T15:15:00Z"]),
-            // Midnight does not exist.
-            (
-                "Africa/Cairo",
-                "0 0 * * *",
-                "2026-04-22T12:00:00Z",
-                &["04-22T22:00:00Z", "04-23T22:00:00Z", "04-24T21:00:00Z"],
-            ),
-            // A whole day does not exist: 2011-12-30.
-            (
-                "Pacific/Apia",
-                "0 9 * * *",
-                "2011-12-29T00:00:00Z",
-                &["12-29T19:00:00Z", "12-30T10:00:00Z", "12-30T19:00:00Z"],
-            ),
-            // Two hours at once.
-            ("Antarctica/Troll", "30 1,2 * * *", "2026-03-29T00:00:00Z", &["03-29T01:00:00Z", "03-29T23:30:00Z"]),
-        ];
-        for (zone, text, from, expected) in table {
-            assert_eq!(instants(entry(text, zone), from, expected.len()), *expected, "{zone} {text}");
-        }
-    }
-
-    #[test]
-    fn intervals_follow_elapsed_time() {
-        let table: &[(&str, &str, &str, &[&str])] = &[
-            ("Europe/Berlin", "*/30 * * * *", "2026-03-29T00:30:00Z", &["03-29T01:00:00Z", "03-29T01:30:00Z"]),
-            (
-                "Europe/Berlin",
-                "*/30 2 * * *",
-                "2026-10-25T00:00:00Z",
-                &["10-25T00:30:00Z", "10-25T01:00:00Z", "10-25T01:30:00Z", "10-26T01:00:00Z"],
-            ),
-            ("Europe/Berlin", "*/30 2 * * *", "2026-03-29T00:00:00Z", &["03-30T00:00:00Z"]),
-            ("Europe/Berlin", "every 2h", "2026-10-24T22:30:00Z", &["10-24T23:00:00Z", "10-25T01:00:00Z"]),
-            ("Europe/Berlin", "every 1d", "2026-06-01T00:00:00Z", &["06-01T23:00:00Z", "06-02T23:00:00Z"]),
-            ("UTC", "every 1w", "2026-06-02T00:00:00Z", &["06-08T00:00:00Z", "06-15T00:00:00Z"]),
-            ("UTC", "every 90s", "2026-06-02T00:00:00.5Z", &["06-02T00:01:30Z", "06-02T00:03:00Z"]),
-        ];
-        for (zone, text, from, expected) in table {
-            assert_eq!(instants(entry(text, zone), from, expected.len()), *expected, "{zone} {text}");
-        }
-    }
-
-    #[test]
-    fn the_rules_of_a_schedule_change_what_gaps_and_overlaps_do() {
-        let with = |text, gap, overlap| Entry { dst: Dst { gap, overlap }, ..entry(text, "Europe/Berlin") };
-        let (spring, autumn) = ("2026-03-28T12:00:00Z", "2026-10-24T12:00:00Z");
-        assert_eq!(instants(with("30 2 * * *", Some(GapRule::Skip), None), spring, 1), ["03-30T00:30:00Z"]);
-        let overlap = |rule| instants(with("30 2 * * *", None, Some(rule)), autumn, 2);
-        assert_eq!(overlap(OverlapRule::First), ["10-25T00:30:00Z", "10-26T01:30:00Z"]);
-        assert_eq!(overlap(OverlapRule::Second), ["10-25T01:30:00Z", "10-26T01:30:00Z"]);
-        assert_eq!(overlap(OverlapRule::Both), ["10-25T00:30:00Z", "10-25T01:30:00Z"]);
-        let interval = with("*/30 * * * *", None, Some(OverlapRule::First));
-        assert_eq!(instants(interval, "2026-10-25T00:00:00Z", 2), ["10-25T00:30:00Z", "10-25T02:00:00Z"]);
-    }
-
-    #[test]
-    fn a_moved_occurrence_says_so() {
-        let notes = |text, from| {
-            let all = occurrences(entry(text, "Europe/Berlin"), from, 2);
-            all.into_iter().map(|one| (one.nominal.to_string(), one.note)).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            notes("30 2 * * *", "2026-03-28T12:00:00Z"),
-            [("2026-03-29 02:30:00".to_owned(), Some(Shift::Gap)), ("2026-03-30 02:30:00".to_owned(), None)]
-        );
-        assert_eq!(notes("30 2 * * *", "2026-10-24T12:00:00Z")[0].1, Some(Shift::FirstPass));
-        assert_eq!(notes("30 * * * *", "2026-10-25T00:30:00Z")[0].1, Some(Shift::SecondPass));
-    }
-
-    #[test]
-    fn moments_resolve_in_the_zone_and_end() {
-        let berlin = Zone::parse("Europe/Berlin").unwrap();
-        let moments = ["2026-12-24 18:00", "2026-03-29 02:30", "2026-12-24T17:00:00Z", "2026-07-01T00:00:00+05:00"];
-        let rule = Rule::at(moments.iter().map(|text| Moment::parse(text).unwrap()).collect()).unwrap();
-        let expected = ["03-29T01:00:00Z", "06-30T19:00:00Z", "12-24T17:00:00Z"];
-        assert_eq!(instants(Entry::new(rule, berlin), "2026-01-01T00:00:00Z", 9), expected);
-    }
-
-    #[test]
-    fn boot_and_after_count_from_the_context_once() {
-        let context = Context {
-            first_seen: instant("2026-05-01T10:00:00.25Z"),
-            boot: Boot { id: BootId::new("b"), at: instant("2026-05-01T09:00:00Z") },
-        };
-        let boot = set(vec![Entry::new(Rule::boot(Duration::from_secs(60)), Zone::utc())]);
-        let at = |set: &ScheduleSet, after| set.next(instant(after), &context).map(|one| one.at.to_rfc3339());
-        assert_eq!(at(&boot, "2026-05-01T09:00:30Z").as_deref(), Some("2026-05-01T09:01:00+00:00"));
-        assert_eq!(at(&boot, "2026-05-01T09:01:00Z"), None);
-        let after = set(vec![entry("after 10m", "UTC")]);
-        assert_eq!(at(&after, "2026-05-01T10:00:00Z").as_deref(), Some("2026-05-01T10:10:00.250+00:00"));
-        assert_eq!(at(&after, "2026-05-01T10:10:00.25Z"), None);
-    }
-
-    #[test]
-    fn schedules_on_one_instant_are_one_occurrence() {
-        let set =
-            set(vec![entry("0 */2 * * *", "UTC"), entry("0 */3 * * *", "UTC"), entry("0 7 * * *", "Europe/Berlin")]);
-        let context = epoch();
-        let hours: Vec<String> = set
-            .between(instant("2026-06-01T00:00:00Z"), instant("2026-06-01T06:00:00Z"), &context)
-            .map(|occurrence| occurrence.at.format("%H").to_string())
-            .collect();
-        assert_eq!(hours, ["02", "03", "04", "05", "06"]);
-    }
-
-    #[test]
-    fn jitter_delays_the_start_and_never_reaches_the_next_occurrence() {
-        let entry = Entry { jitter: Duration::from_secs(3600), ..entry("*/15 * * * *", "UTC") };
-        let all = occurrences(entry.clone(), "2026-06-01T00:00:00Z", 100);
-        assert!(all.windows(2).all(|pair| pair[0].at <= pair[0].due && pair[0].due < pair[1].at));
-        assert!(all.iter().any(|one| one.due > one.at + TimeDelta::minutes(10)));
-        assert_eq!(all, occurrences(entry, "2026-06-01T00:00:00Z", 100), "the same after a restart");
-    }
-
-    #[test]
-    fn what_can_never_fire_is_refused_with_the_reason() {
-        for (text, reason) in [
-            ("0 0 31 2 *", "none of its months has a day 31"),
-            ("0 0 30 2 *", "none of its months has a day 30"),
-            ("0 0 0 1 1 * 2150", "the zone data ends with 2099"),
-            ("0 0 1 * +FRI#2", "no date matches"),
-        ] {
-            let error = ScheduleSet::new(vec![entry("@daily", "UTC"), entry(text, "UTC")], "backup").unwrap_err();
-            let SetError::NeverFires { entry, reason: got } = &error else { panic!("{error}") };
-            assert_eq!(*entry, 1);
-            assert!(got.contains(reason), "{got}");
-        }
-        let gap = Entry {
-            rule: Rule::at(vec![Moment::parse("2026-03-29 02:30").unwrap()]).unwrap(),
-            dst: Dst { gap: Some(GapRule::Skip), overlap: None },
-            ..entry("@daily", "Europe/Berlin")
-        };
-        assert!(ScheduleSet::new(vec![gap], "backup").unwrap_err().to_string().contains("gap"));
-    }
-
-    #[test]
-    fn faults_of_the_short_form_point_at_their_place() {
-        for (text, part, hint) in [
-            ("@dayly", "@dayly", "@daily"),
-            ("@every 90", "90", ""),
-            ("every 0s", "0s", ""),
-            ("every 1.5s", "1.5s", ""),
-            ("  every 2months", "2months", ""),
-            ("at tomorrow", "tomorrow", "2026-12-24"),
-            ("at 2026-12-24", "2026-12-24", "00:00"),
-            (" 61 * * * *", "61", ""),
-            ("at 2150-01-01 00:00", "2150-01-01 00:00", ""),
-        ] {
-            let fault = Rule::parse_short(text, "backup").unwrap_err();
-            assert_eq!(&text[fault.span.clone()], part, "{text}: {fault}");
-            assert!(fault.hint.as_deref().unwrap_or("").contains(hint), "{text}: {:?}", fault.hint);
-        }
-    }
 }

@@ -47,7 +47,7 @@ pub(super) fn complete(
     check_size(&command, &environment, findings);
     Some(JobSpec {
         name: name.clone(),
-        revision: Revision::of(source),
+        revision: Revision::of(name, source),
         description: value(file.description),
         command,
         schedules,
@@ -113,11 +113,16 @@ fn command(
 /// Where neither schedule nor job nor `[defaults]` name a zone, it is the machine's.
 fn schedules(name: &JobName, lines: Vec<ScheduleLine>, zone: Zone, findings: &mut Findings) -> ScheduleSet {
     let spans = lines.iter().map(|line| line.span.clone()).collect::<Vec<_>>();
-    let entry =
-        |ScheduleLine { rule, zone: own, jitter, dst, span: _ }| Entry { rule, zone: own.unwrap_or(zone), jitter, dst };
+    let entry = |ScheduleLine { rule, zone: own, jitter, dst, span: _ }| Entry {
+        jitter,
+        dst,
+        ..Entry::new(rule, own.unwrap_or(zone))
+    };
     ScheduleSet::new(lines.into_iter().map(entry).collect(), name.as_str()).unwrap_or_else(|fault| {
         let span = match fault {
-            SetError::NeverFires { entry, .. } => spans.get(entry).and_then(|span| findings.span(span.clone())),
+            SetError::NeverFires { entry, .. } | SetError::Contradiction { entry, .. } => {
+                spans.get(entry).and_then(|span| findings.span(span.clone()))
+            }
             SetError::TooMany(_) => None,
         };
         findings.add_at(span, Problem::new(fault.to_string()));
