@@ -120,7 +120,9 @@ fn schedules(name: &JobName, lines: Vec<ScheduleLine>, zone: Zone, findings: &mu
     };
     ScheduleSet::new(lines.into_iter().map(entry).collect(), name.as_str()).unwrap_or_else(|fault| {
         let span = match fault {
-            SetError::NeverFires { entry, .. } | SetError::Contradiction { entry, .. } => spans.get(entry).and_then(|span| findings.span(span.clone())),
+            SetError::NeverFires { entry, .. } | SetError::Contradiction { entry, .. } => {
+                spans.get(entry).and_then(|span| findings.span(span.clone()))
+            }
             SetError::TooMany(_) => None,
         };
         findings.add_at(span, Problem::new(fault.to_string()));
