@@ -1,8 +1,11 @@
 //! The engine process: event loop, configuration, jobs directory, single instance, shutdown.
 
 mod alarm;
+pub mod config;
 mod event_loop;
+
 mod handle;
+pub mod jobs_dir;
 mod mailbox;
 mod system_clock;
 

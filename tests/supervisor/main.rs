@@ -1,0 +1,4 @@
+//! The supervisor as a real process with real jobs.
+
+mod launch;
+mod world;
