@@ -100,7 +100,7 @@ impl Record {
     }
 
     /// The record, unless the bytes cannot be one.
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (offset, rest) = bytes.split_first_chunk::<8>()?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let (kind, rest) = rest.split_first_chunk::<4>()?;
@@ -128,12 +128,8 @@ pub(super) struct Index {
 impl Index {
     /// Reads an index from its bytes; `None` when the header is none.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (header, records) = bytes.split_at_checked(HEADER_BYTES as usize)?;
-        let (magic, base) = header.split_first_chunk::<8>()?;
-        let base = u64::from_le_bytes(base.try_into().ok()?);
-        if *magic != MAGIC {
-            return None;
-        }
+        let (header, records) = bytes.split_first_chunk()?;
+        let base = decode_header(header)?;
         let mut index = Self { base, records: Vec::with_capacity(records.len() / RECORD_BYTES as usize) };
         for bytes in records.chunks_exact(RECORD_BYTES as usize) {
             match Record::decode(bytes) {
@@ -162,6 +158,12 @@ impl Index {
     pub fn owned_bytes(&self) -> u64 {
         self.records.iter().map(Record::owned_bytes).sum()
     }
+}
+
+/// The absolute offset in a header, unless it is none.
+pub(super) fn decode_header(header: &[u8; HEADER_BYTES as usize]) -> Option<u64> {
+    let (magic, base) = header.split_first_chunk::<8>()?;
+    (*magic == MAGIC).then_some(u64::from_le_bytes(base.try_into().ok()?))
 }
 
 /// The index file of a segment.

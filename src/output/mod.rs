@@ -33,10 +33,15 @@
 //! A record that is torn (the supervisor was killed, the power failed) or impossible ends its segment for readers; what
 //! comes before it and the segments after it are read. Bytes of `K.out` that no record owns are not shown.
 
+mod follow;
 mod index;
 mod layout;
+mod reader;
+mod segment;
 mod writer;
 
+pub use follow::{Follow, Watcher};
 pub use index::{ReadError, Stream};
 pub use layout::SEGMENT_LIMIT;
+pub use reader::{Chunk, Filter, Missing, Output, Piece, Pieces};
 pub use writer::Writer;
