@@ -34,10 +34,13 @@ mod events;
 mod extract;
 mod handlers;
 mod routes;
-pub mod server;
-pub mod socket;
+mod server;
+mod socket;
 mod state;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod types;
+
+pub use server::{HEAD_TIMEOUT, OTHER_CONNECTIONS, OWNER_CONNECTIONS, serve};
+pub use socket::{ApiSocket, SocketError};
