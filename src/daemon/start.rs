@@ -18,8 +18,8 @@ use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
 use super::mailbox::{Mailbox, Message};
 use super::{Config, EventLoop, Handle, Input, ShutdownMode, system_clock};
-use crate::api::server::serve;
-use crate::api::socket::ApiSocket;
+use crate::api::ApiSocket;
+use crate::api::serve;
 use crate::scheduler::{Event, Recovered, Scheduler, SpecIndex};
 use crate::spec::{self, ReadContext};
 use crate::store::{Opened, Options, Store};
@@ -41,12 +41,12 @@ pub struct Mode {
 /// When it cannot come up: the state is in use or damaged, the jobs directory is missing on a first start, the socket
 /// cannot be bound.
 pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
-    let Opened { store, recovered, notes } = Store::open(&config.state_dir, Options::default())?;
+    let Opened { store, recovered, notes } = Store::open(&config.paths.state_dir, Options::default())?;
     for note in &notes {
         tracing::warn!("{note}");
     }
     let first_start = recovered.jobs.is_empty();
-    let boot = system_clock::boot(&config.state_dir).context("cannot tell the present boot")?;
+    let boot = system_clock::boot(&config.paths.state_dir).context("cannot tell the present boot")?;
     let specs = read_sources(&recovered, &config.reading);
     let scheduler = Scheduler::recover(boot.clone(), recovered, specs, system_clock::now());
 
@@ -57,9 +57,9 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         announcements: broadcast::Sender::new(ANNOUNCEMENTS),
         about: About {
             started_at: system_clock::now().wall,
-            jobs_dir: config.jobs_dir.clone(),
-            state_dir: config.state_dir.clone(),
-            socket: config.socket.clone(),
+            jobs_dir: config.paths.jobs_dir.clone(),
+            state_dir: config.paths.state_dir.clone(),
+            socket: config.paths.socket.clone(),
             config: config.file.clone(),
             operator_group: config.operator_group,
             boot,
@@ -73,7 +73,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     });
     let handle = Handle::new(mailbox.clone(), loader_bell.clone(), Arc::clone(&published));
 
-    let jobs = JobsDir::new(config.jobs_dir.clone(), config.trust.clone(), config.reading.clone());
+    let jobs = JobsDir::new(config.paths.jobs_dir.clone(), config.trust.clone(), config.reading.clone());
     let mut loader =
         Loader { jobs, mailbox: mailbox.clone(), published: Arc::clone(&published), configure: mode.configure };
     greet(&mut loader, &mailbox, first_start)?;
@@ -86,7 +86,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         .context("cannot start the API's threads")?;
     let socket = {
         let _inside = runtime.enter();
-        ApiSocket::bind(&config.socket, config.operator_group)?
+        ApiSocket::bind(&config.paths.socket, config.operator_group)?
     };
 
     let world = LocalWorld {
@@ -101,13 +101,13 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     let main_loop = spawn_loop(EventLoop::new(scheduler, world))?;
     let keeper = Keeper {
         mailbox: mailbox.clone(),
-        socket: config.supervisor_socket.clone(),
-        state_dir: config.state_dir.clone(),
+        socket: config.paths.supervisor_socket.clone(),
+        state_dir: config.paths.state_dir.clone(),
         starts_supervisor: !mode.external_supervisor,
     };
     let (keeper_stop, keeper) = keeper.start().context("cannot start the thread that keeps the supervisor")?;
     let watched = loader_bell.clone();
-    let watcher = jobs_dir::watch(&config.jobs_dir, move || {
+    let watcher = jobs_dir::watch(&config.paths.jobs_dir, move || {
         // Without a loader the daemon goes down, and changes no longer matter.
         watched.ring(Reason::Changed);
     })
@@ -117,7 +117,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     }
     let loader = loader.start(reasons).context("cannot start the thread that reads the jobs directory")?;
     let (janitor_stop, stopped) = std::sync::mpsc::channel();
-    let janitor = Janitor { mailbox, published: Arc::clone(&published), state_dir: config.state_dir.clone() };
+    let janitor = Janitor { mailbox, published: Arc::clone(&published), state_dir: config.paths.state_dir.clone() };
     let janitor = janitor.start(stopped).context("cannot start the thread that keeps house")?;
     say_where(config, &published);
 
@@ -214,9 +214,9 @@ fn say_where(config: &Config, published: &Published) {
         tracing::info!("{note}");
     }
     tracing::info!(
-        jobs = %config.jobs_dir.display(),
-        state = %config.state_dir.display(),
-        socket = %config.socket.display(),
+        jobs = %config.paths.jobs_dir.display(),
+        state = %config.paths.state_dir.display(),
+        socket = %config.paths.socket.display(),
         "jobsd {} is up",
         env!("CARGO_PKG_VERSION"),
     );
