@@ -77,8 +77,8 @@ pub fn supervisor_socket(state_dir: &Path) -> PathBuf {
 }
 
 /// The sockets at which a client that was told nothing looks for a daemon, in order; the first one that answers is it:
-/// the user's own daemon, with `XDG_RUNTIME_DIR` and without (the variable may be missing in one of two terminals), then
-/// the system's. For root there is only the system's.
+/// the user's own daemon, with `XDG_RUNTIME_DIR` and without (the variable may be missing in one of two terminals),
+/// then the system's. For root there is only the system's.
 ///
 /// A client that was told a socket, by flag or by `JOBCTL_SOCKET`, looks there and nowhere else.
 pub fn socket_candidates(around: &Surroundings) -> Vec<PathBuf> {

@@ -59,7 +59,8 @@ fn absolute(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// The machine's zone: `TZ` when it names one ([tzset(3)]: the name may follow a colon), else what the machine is set to.
+/// The machine's zone: `TZ` when it names one ([tzset(3)]: the name may follow a colon), else what the machine is set
+/// to.
 ///
 /// [tzset(3)]: https://man7.org/linux/man-pages/man3/tzset.3.html
 fn timezone(variable: Option<&OsStr>) -> Option<Zone> {

@@ -1,19 +1,16 @@
-//! The daemon.
+//! The daemon: the engine by default, the supervisor and offline work as subcommands.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use jobsd::supervisor;
-
-#[derive(Parser)]
-#[command(version, about)]
-enum Cli {
-    /// Be the parent of every run.
-    Supervise(supervisor::Arguments),
-}
+use clap::Parser as _;
+use jobsd::daemon::args::{Arguments, Verb};
+use jobsd::{daemon, supervisor};
 
 fn main() -> ExitCode {
-    match Cli::parse() {
-        Cli::Supervise(arguments) => supervisor::main(&arguments),
+    let arguments = Arguments::parse();
+    match &arguments.verb {
+        // First of all, while the process has one thread.
+        Some(Verb::Supervise(supervise)) => supervisor::main(supervise),
+        None => daemon::main(&arguments),
     }
 }

@@ -46,10 +46,11 @@ impl<'a> Batch<'a> {
     pub fn stage(&mut self, change: &Change) -> Result<(), DatabaseError> {
         match change {
             Change::Job(job, state) => self.put(&Key::Job(job.clone()), &Record::Job(job.clone(), state.clone())),
-            Change::Source(revision, _job, source) => {
-                self.put(&Key::Source(revision.clone()), &Record::Source(revision.clone(), source.clone()))
+            Change::Source(revision, job, source) => {
+                let record = Record::Source(revision.clone(), job.clone(), source.clone());
+                self.put(&Key::Source(revision.clone(), job.clone()), &record)
             }
-            Change::ForgetSource(revision, _) => self.forget(&Key::Source(revision.clone()).encode()),
+            Change::ForgetSource(revision, job) => self.forget(&Key::Source(revision.clone(), job.clone()).encode()),
             Change::Run(run) => self.put_run(run),
             Change::ForgetRun(run) => self.forget_run(run),
             Change::Skip(skip) => self.put_skip(skip),

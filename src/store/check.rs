@@ -49,7 +49,7 @@ impl Check {
         match place {
             Key::Meta => return self.frame(key, value).map(|_kind| ()),
             Key::Live(_) | Key::Ended(..) => {}
-            Key::Job(_) | Key::Source(_) | Key::History(..) | Key::Part(..) => {
+            Key::Job(_) | Key::Source(..) | Key::History(..) | Key::Part(..) => {
                 let kind = self.frame(key, value)?;
                 self.count(kind);
             }

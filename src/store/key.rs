@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `m` | the store itself: format, writer, sequence, digest |
 //! | `j/<job>` | a job's state |
-//! | `s/<revision>` | a job file's text |
+//! | `s/<revision>\0<job>` | the text of a job's revision |
 //! | `h/<job>\0<number><index>` | history: a run (index 0) or a record of skips after it (index from 1) |
 //! | `l/<job>\0<number>` | empty; the run is live |
 //! | `t/<instant><job>\0<number><index>` | empty; the run ended, or the skips were recorded, at this instant |
@@ -29,8 +29,8 @@ pub(super) enum Key {
     Meta,
     /// A job's state.
     Job(JobName),
-    /// The text of a revision.
-    Source(Revision),
+    /// The text of a job's revision. Two jobs may have the same text; each has its own record.
+    Source(Revision, JobName),
     /// A run, or skips.
     History(JobName, HistoryKey),
     /// Index of live runs.
@@ -56,7 +56,7 @@ impl From<Timestamp> for Instant {
 #[error("{} is no key of this store", .0.escape_ascii())]
 pub(super) struct KeyError(Vec<u8>);
 
-/// Separates a job's name from what follows it.
+/// Ends a job's name, or a revision, where something follows.
 const NAME_END: u8 = 0;
 
 /// Characters of a revision at the most; a real one has 32.
@@ -79,7 +79,7 @@ impl Key {
         match self {
             Self::Meta => b"m".to_vec(),
             Self::Job(job) => [JOBS, job.as_str().as_bytes()].concat(),
-            Self::Source(revision) => [SOURCES, revision.as_str().as_bytes()].concat(),
+            Self::Source(revision, job) => [&texts_of(revision)[..], job.as_str().as_bytes()].concat(),
             Self::History(job, place) => [&history_of(job)[..], &encode_place(*place)].concat(),
             Self::Live(run) => [LIVE, run.job.as_str().as_bytes(), &[NAME_END], &run.number.to_be_bytes()].concat(),
             Self::Ended(at, job, place) => {
@@ -104,6 +104,11 @@ pub(super) fn history_of(job: &JobName) -> Vec<u8> {
     [HISTORY, job.as_str().as_bytes(), &[NAME_END]].concat()
 }
 
+/// The prefix of one revision's texts.
+pub(super) fn texts_of(revision: &Revision) -> Vec<u8> {
+    [SOURCES, revision.as_str().as_bytes(), &[NAME_END]].concat()
+}
+
 fn encode_place(place: HistoryKey) -> [u8; 12] {
     let mut bytes = [0; 12];
     bytes[..8].copy_from_slice(&place.number.to_be_bytes());
@@ -118,7 +123,10 @@ fn decode(bytes: &[u8]) -> Option<Key> {
     let (prefix, rest) = bytes.split_at_checked(2)?;
     match prefix {
         JOBS => Some(Key::Job(decode_name(rest)?)),
-        SOURCES => Some(Key::Source(decode_revision(rest)?)),
+        SOURCES => {
+            let end = rest.iter().position(|&byte| byte == NAME_END)?;
+            Some(Key::Source(decode_revision(&rest[..end])?, decode_name(&rest[end + 1..])?))
+        }
         HISTORY => {
             let (job, rest) = split_name(rest)?;
             Some(Key::History(job, decode_place(rest)?))
@@ -180,7 +188,7 @@ mod tests {
         let table: [(Key, &[u8]); 7] = [
             (Key::Meta, b"m"),
             (Key::Job(job("a")), b"j/a"),
-            (Key::Source(Revision::from_hex("0f")), b"s/0f"),
+            (Key::Source(Revision::from_hex("0f"), job("a")), b"s/0f\0a"),
             (Key::History(job("a"), place(258, 3)), b"h/a\0\0\0\0\0\0\0\x01\x02\0\0\0\x03"),
             (Key::Live(RunId { job: job("a"), number: 1 }), b"l/a\0\0\0\0\0\0\0\0\x01"),
             (Key::Ended(at, job("a"), place(1, 0)), b"t/\x80\0\0\0\0\0\0\x01a\0\0\0\0\0\0\0\0\x01\0\0\0\0"),
@@ -194,9 +202,20 @@ mod tests {
 
     #[test]
     fn foreign_bytes_are_refused() {
-        for bytes in
-            [&b""[..], b"x", b"mm", b"j/", b"j/Upper", b"h/a\0short", b"l/a", b"t/1234567", b"p/1", b"s/", b"s/a b"]
-        {
+        for bytes in [
+            &b""[..],
+            b"x",
+            b"mm",
+            b"j/",
+            b"j/Upper",
+            b"h/a\0short",
+            b"l/a",
+            b"t/1234567",
+            b"p/1",
+            b"s/",
+            b"s/0f",
+            b"s/a b\0a",
+        ] {
             assert!(Key::decode(bytes).is_err(), "{bytes:?}");
         }
     }

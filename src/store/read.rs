@@ -93,7 +93,7 @@ pub(super) fn key_of(record: &Record) -> Key {
     match record {
         Record::Meta(_) => Key::Meta,
         Record::Job(job, _) => Key::Job(job.clone()),
-        Record::Source(revision, _) => Key::Source(revision.clone()),
+        Record::Source(revision, job, _) => Key::Source(revision.clone(), job.clone()),
         Record::Run(run) => Key::History(run.id.job.clone(), HistoryKey { number: run.id.number, skip_index: 0 }),
         Record::Skip(skip) => Key::History(skip.job.clone(), skip.key.into()),
     }

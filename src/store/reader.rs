@@ -4,8 +4,8 @@ use std::sync::PoisonError;
 
 use super::database::{Database, Entry};
 use super::frame::{Frame, Kind};
-use super::key::{ENDED, Key, history_of};
-use super::read::{ReadError, complete, history_entry, load};
+use super::key::{ENDED, Key, history_of, texts_of};
+use super::read::{Damage, ReadError, complete, damaged, history_entry, load};
 use super::record::Record;
 use super::writer::Shared;
 use super::{HistoryEntry, HistoryKey};
@@ -127,10 +127,17 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn source(&self, revision: &Revision) -> Result<Option<Source>, ReadError> {
-        match self.read(|database| load(database, &Key::Source(revision.clone())))? {
-            Some(Record::Source(_, source)) => Ok(Some(*source)),
-            Some(Record::Meta(_) | Record::Job(..) | Record::Run(_) | Record::Skip(_)) | None => Ok(None),
-        }
+        self.read(|database| {
+            // Jobs with one revision have one text: any of them will do.
+            let Some(entry) = database.prefix(&texts_of(revision)).next() else { return Ok(None) };
+            let (key, value) = entry?;
+            match complete(database, &key, &value)? {
+                Record::Source(_, _, source) => Ok(Some(*source)),
+                Record::Meta(_) | Record::Job(..) | Record::Run(_) | Record::Skip(_) => {
+                    Err(damaged(&key, Damage::Contradiction))
+                }
+            }
+        })
     }
 
     /// How much history a job has. Reads keys and envelopes, not records.

@@ -50,11 +50,10 @@ fn read_live(database: &Database, recovered: &mut Recovered, notes: &mut Vec<Not
 fn read_sources(database: &Database, recovered: &mut Recovered, notes: &mut Vec<Note>) -> Result<(), ReadError> {
     let of_jobs = recovered.jobs.iter().filter_map(|(job, state)| Some((state.revision.clone()?, job.clone())));
     let of_runs = recovered.live.iter().map(|run| (run.revision.clone(), run.id.job.clone()));
-    // Two jobs with the same text share a revision, so the pairs count.
     let wanted: BTreeSet<(Revision, JobName)> = of_jobs.chain(of_runs).collect();
     for (revision, job) in wanted {
-        match readable(load(database, &Key::Source(revision.clone())), notes)? {
-            Some(Some(Record::Source(_, source))) => recovered.sources.push((revision, job, *source)),
+        match readable(load(database, &Key::Source(revision.clone(), job.clone())), notes)? {
+            Some(Some(Record::Source(_, _, source))) => recovered.sources.push((revision, job, *source)),
             Some(Some(Record::Meta(_) | Record::Job(..) | Record::Run(_) | Record::Skip(_)) | None) => {
                 notes.push(Note::MissingSource(revision, job));
             }

@@ -147,7 +147,7 @@ fn the_hosts_shutdown_stops_every_run_and_keeps_the_ends() {
         jobsd::run::Report::Ended { attempt, end } => (attempt.run.job.to_string(), wait_status(&end), end.stopped),
         other => panic!("{other:?}"),
     });
-    ends.sort();
+    ends.sort_by(|one, other| one.0.cmp(&other.0));
     let shutdown = Some(StopReason::HostShutdown);
     assert_eq!(ends, [("ignores".to_owned(), 9, shutdown), ("obeys".to_owned(), 0, shutdown)]);
     assert_eq!(world.printed(&obeys.attempt), b"bye\n");

@@ -86,7 +86,7 @@ fn runs_do_not_notice_that_the_engine_dies() {
             other => panic!("{other:?}"),
         })
         .collect();
-    ends.sort();
+    ends.sort_by(|one, other| one.0.cmp(&other.0));
     assert_eq!(ends, [("alone".to_owned(), 5 << 8, None), ("short".to_owned(), 15, Some(StopReason::TimedOut))]);
     assert_eq!(world.printed(&plan.attempt), b"begun\ndone\n");
 }
@@ -193,7 +193,7 @@ fn ladders_and_deadlines_survive_the_supervisor() {
             ends.push((attempt.run.job.to_string(), end.stopped));
         }
     }
-    ends.sort();
+    ends.sort_by(|one, other| one.0.cmp(&other.0));
     assert_eq!(
         ends,
         [("stopping".to_owned(), Some(StopReason::Cancelled)), ("timed".to_owned(), Some(StopReason::TimedOut))]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-/// Where things lie and who is believed. A flag wins over its environment variable, that over `jobsd.toml`, that over the
-/// defaults.
+/// Where things lie and who is believed. A flag wins over its environment variable, that over `jobsd.toml`, that over
+/// the defaults.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Flags {
     /// Read this configuration file [default: /etc/jobsd/jobsd.toml as root, else ~/.config/jobsd/jobsd.toml, if there]
@@ -24,7 +24,8 @@ pub struct Flags {
     #[arg(long, env = "JOBSD_SOCKET", value_name = "SOCKET")]
     pub socket: Option<PathBuf>,
 
-    /// Meet the supervisor here [default: supervisor.sock in the state directory; /run/jobsd/supervisor.sock for /var/lib/jobsd]
+    /// Meet the supervisor here [default: supervisor.sock in the state directory; /run/jobsd/supervisor.sock for
+    /// /var/lib/jobsd]
     #[arg(long, env = "JOBSD_SUPERVISOR_SOCKET", value_name = "SOCKET")]
     pub supervisor_socket: Option<PathBuf>,
 

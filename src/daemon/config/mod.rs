@@ -3,6 +3,7 @@
 mod error;
 mod file;
 mod flags;
+mod paths;
 
 #[cfg(test)]
 mod tests;
@@ -17,27 +18,23 @@ use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::Group;
 
 use super::jobs_dir::{Reading, Trust};
-use crate::places::{Places, SOCKET_PATH_LIMIT, supervisor_socket};
+use crate::places::Places;
 use crate::schedule::Zone;
 use crate::spec::{Authority, FILE_LIMIT, ReadContext};
 use crate::surroundings::Surroundings;
 pub use error::ConfigError;
 use file::ConfigFile;
 pub use flags::{Flags, LogLevel};
+pub use paths::Paths;
+use paths::absolute;
 
-/// Everything that is configured, complete and checked. All paths are absolute.
+/// Everything that is configured, complete and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The file that was read, when there is one.
     pub file: Option<PathBuf>,
-    /// The jobs directory.
-    pub jobs_dir: PathBuf,
-    /// The state directory.
-    pub state_dir: PathBuf,
-    /// The API's socket.
-    pub socket: PathBuf,
-    /// The supervisor's socket.
-    pub supervisor_socket: PathBuf,
+    /// Where everything lies.
+    pub paths: Paths,
     /// How much is said on standard error.
     pub log: LogLevel,
     /// Whose job files are believed.
@@ -56,66 +53,26 @@ impl Config {
     /// Relative paths of flags and environment count from the working directory; those in the file must be absolute.
     ///
     /// # Errors
-    /// When the file is faulty, unreadable, not safe to use or (if it was asked for) missing, when an ordinary user has no
-    /// home, when the operators' group does not exist, or when a socket's path is too long.
+    /// When the file is faulty, unreadable, not safe to use or (if it was asked for) missing, when an ordinary user
+    /// has no home, when the operators' group does not exist, or when a socket's path is too long.
     pub fn load(flags: &Flags, around: &Surroundings) -> Result<Self, ConfigError> {
         let mut notes = Vec::new();
         let reading = reading(around, &mut notes);
-        let places = Places::of(around).map_err(ConfigError::NoHome);
+        let usual = Places::of(around);
         let trust = Trust::new(around.account.uid, &flags.trust_owners);
-        let (file, said) = match (&flags.config, &places) {
+        let (file, said) = match (&flags.config, &usual) {
             (Some(path), _) => read_file(absolute(path)?, true, &trust, &reading)?,
-            (None, Ok(places)) => read_file(places.config.clone(), false, &trust, &reading)?,
+            (None, Ok(usual)) => read_file(usual.config.clone(), false, &trust, &reading)?,
             (None, Err(_)) => (None, ConfigFile::default()),
         };
-        Self::resolve(flags, said, file, places, reading, around, notes)
-    }
-
-    fn resolve(
-        flags: &Flags,
-        said: ConfigFile,
-        file: Option<PathBuf>,
-        places: Result<Places, ConfigError>,
-        reading: Reading,
-        around: &Surroundings,
-        mut notes: Vec<String>,
-    ) -> Result<Self, ConfigError> {
-        let choose = |flag: &Option<PathBuf>, said: Option<PathBuf>| {
-            flag.as_deref().map(absolute).transpose().map(|flag| flag.or(said))
-        };
-        // Without a home all is well as long as every place is said.
-        let (jobs_dir, state_dir) =
-            (choose(&flags.jobs_dir, said.jobs_dir)?, choose(&flags.state_dir, said.state_dir)?);
-        let (jobs_dir, state_dir, usual_socket) = match (jobs_dir, state_dir, places) {
-            (Some(jobs_dir), Some(state_dir), places) => {
-                (jobs_dir, state_dir, places.ok().and_then(|places| places.socket))
-            }
-            (jobs_dir, state_dir, places) => {
-                let places = places?;
-                (jobs_dir.unwrap_or(places.jobs_dir), state_dir.unwrap_or(places.state_dir), places.socket)
-            }
-        };
-        let socket = match choose(&flags.socket, said.socket)?.or(usual_socket) {
-            Some(socket) => socket,
-            None => {
-                let socket = state_dir.join("jobsd.sock");
-                notes.push(format!("XDG_RUNTIME_DIR is not set; the socket is {}", socket.display()));
-                socket
-            }
-        };
-        let supervisor_socket =
-            choose(&flags.supervisor_socket, said.supervisor_socket)?.unwrap_or_else(|| supervisor_socket(&state_dir));
-        check_length(&socket, "--socket")?;
-        check_length(&supervisor_socket, "--supervisor-socket")?;
+        let paths = Paths::choose(flags, &said, usual.as_ref(), &mut notes)?;
         let owners = [flags.trust_owners.as_slice(), &said.trust_owners].concat();
+        let group = said.operator_group.as_deref().map(|name| find_group(name, file.as_deref()));
         Ok(Self {
-            jobs_dir,
-            state_dir,
-            socket,
-            supervisor_socket,
+            paths,
             log: flags.log.or(said.log).unwrap_or_default(),
             trust: Trust::new(around.account.uid, &owners),
-            operator_group: said.operator_group.as_deref().map(|name| find_group(name, file.as_deref())).transpose()?,
+            operator_group: group.transpose()?,
             reading: Reading { defaults: said.defaults, ..reading },
             file,
             notes,
@@ -169,18 +126,6 @@ fn read_trusted(file: &mut File, path: &Path, trust: &Trust) -> Result<String, C
         return Err(unreadable(std::io::Error::other(format!("it is larger than {FILE_LIMIT} bytes"))));
     }
     Ok(text)
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, ConfigError> {
-    std::path::absolute(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })
-}
-
-fn check_length(socket: &Path, flag: &'static str) -> Result<(), ConfigError> {
-    let length = socket.as_os_str().len();
-    if length > SOCKET_PATH_LIMIT {
-        return Err(ConfigError::SocketTooLong { path: socket.to_owned(), length, flag });
-    }
-    Ok(())
 }
 
 /// The number of a group that was said by name or number.

@@ -7,6 +7,7 @@ use clap::Parser;
 
 use super::*;
 use crate::daemon::jobs_dir::Distrust;
+use crate::places::SOCKET_PATH_LIMIT;
 use crate::spec::{Account, Faults};
 
 /// The command line of a program that takes these flags.
@@ -54,10 +55,10 @@ fn nothing_said_at_all() {
     let home = tempfile::tempdir().unwrap();
     let config = Config::load(&flags(&[]), &around(home.path())).unwrap();
     assert_eq!(config.file, None);
-    assert_eq!(config.jobs_dir, home.path().join(".config/jobsd/jobs.d"));
-    assert_eq!(config.state_dir, home.path().join(".local/state/jobsd"));
-    assert_eq!(config.socket, Path::new("/run/user/1000/jobsd/jobsd.sock"));
-    assert_eq!(config.supervisor_socket, home.path().join(".local/state/jobsd/supervisor.sock"));
+    assert_eq!(config.paths.jobs_dir, home.path().join(".config/jobsd/jobs.d"));
+    assert_eq!(config.paths.state_dir, home.path().join(".local/state/jobsd"));
+    assert_eq!(config.paths.socket, Path::new("/run/user/1000/jobsd/jobsd.sock"));
+    assert_eq!(config.paths.supervisor_socket, home.path().join(".local/state/jobsd/supervisor.sock"));
     assert_eq!((config.log, config.operator_group, config.notes), (LogLevel::Info, None, Vec::new()));
     assert_eq!(config.reading.timezone.name(), "Europe/Berlin");
     assert!(matches!(config.reading.authority, Authority::Only(account) if account.user == "alice"));
@@ -80,8 +81,8 @@ fn root_may_run_jobs_as_anybody() {
     }
     let config = config.unwrap();
     assert_eq!(config.reading.authority, Authority::Anybody);
-    assert_eq!(config.socket, Path::new("/run/jobsd/jobsd.sock"));
-    assert_eq!(config.supervisor_socket, Path::new("/s/supervisor.sock"));
+    assert_eq!(config.paths.socket, Path::new("/run/jobsd/jobsd.sock"));
+    assert_eq!(config.paths.supervisor_socket, Path::new("/s/supervisor.sock"));
 }
 
 #[test]
@@ -95,9 +96,9 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
     );
     let config = Config::load(&flags(&[]), &around(home.path())).unwrap();
     assert_eq!(config.file, Some(file));
-    assert_eq!(config.jobs_dir, Path::new("/file/jobs.d"));
-    assert_eq!(config.socket, Path::new("/file/s.sock"));
-    assert_eq!(config.supervisor_socket, Path::new("/file/state/supervisor.sock"));
+    assert_eq!(config.paths.jobs_dir, Path::new("/file/jobs.d"));
+    assert_eq!(config.paths.socket, Path::new("/file/s.sock"));
+    assert_eq!(config.paths.supervisor_socket, Path::new("/file/state/supervisor.sock"));
     assert_eq!((config.log, config.operator_group), (LogLevel::Debug, Some(4242)));
     assert_eq!(config.trust, Trust::new(around(home.path()).account.uid, &[7]));
     assert_eq!(config.reading.defaults, "timeout = \"1h\"\n\n[environment]\nA = \"x\"\n");
@@ -115,8 +116,11 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
         "9",
     ]);
     let config = Config::load(&said, &around(home.path())).unwrap();
-    assert_eq!((config.jobs_dir.as_path(), config.socket.as_path()), (Path::new("/flag"), Path::new("/flag.sock")));
-    assert_eq!((config.log, config.state_dir.as_path()), (LogLevel::Error, Path::new("/file/state")));
+    assert_eq!(
+        (config.paths.jobs_dir.as_path(), config.paths.socket.as_path()),
+        (Path::new("/flag"), Path::new("/flag.sock"))
+    );
+    assert_eq!((config.log, config.paths.state_dir.as_path()), (LogLevel::Error, Path::new("/file/state")));
     assert_eq!(config.trust, Trust::new(around(home.path()).account.uid, &[8, 9, 7]), "owners of both are believed");
 }
 
@@ -144,7 +148,7 @@ fn relative_flags_count_from_the_working_directory() {
     let home = tempfile::tempdir().unwrap();
     let config = Config::load(&flags(&["--jobs-dir", "jobs.d", "--socket", "./s"]), &around(home.path())).unwrap();
     let here = std::env::current_dir().unwrap();
-    assert_eq!((config.jobs_dir, config.socket), (here.join("jobs.d"), here.join("s")));
+    assert_eq!((config.paths.jobs_dir, config.paths.socket), (here.join("jobs.d"), here.join("s")));
 }
 
 #[test]
@@ -152,7 +156,7 @@ fn without_a_runtime_directory_the_socket_lies_with_the_state_and_that_is_said()
     let home = tempfile::tempdir().unwrap();
     let around = Surroundings { runtime_dir: None, timezone: None, ..around(home.path()) };
     let config = Config::load(&flags(&["--state-dir", "/s"]), &around).unwrap();
-    assert_eq!(config.socket, Path::new("/s/jobsd.sock"));
+    assert_eq!(config.paths.socket, Path::new("/s/jobsd.sock"));
     assert_eq!(config.reading.timezone, Zone::utc());
     assert_eq!(
         config.notes,
@@ -163,7 +167,7 @@ fn without_a_runtime_directory_the_socket_lies_with_the_state_and_that_is_said()
     );
     // A client that is told nothing finds it when the state is in its usual place.
     let usual = Config::load(&flags(&[]), &around).unwrap();
-    assert!(crate::places::socket_candidates(&around).contains(&usual.socket));
+    assert!(crate::places::socket_candidates(&around).contains(&usual.paths.socket));
 }
 
 #[test]
@@ -173,7 +177,7 @@ fn without_a_home_every_place_must_be_said() {
     assert_eq!(error.to_string(), "the user alice has no home directory");
     assert!(error.hint().unwrap().contains("--state-dir"));
     let config = Config::load(&flags(&["--jobs-dir", "/j", "--state-dir", "/s"]), &around).unwrap();
-    assert_eq!(config.socket, Path::new("/s/jobsd.sock"));
+    assert_eq!(config.paths.socket, Path::new("/s/jobsd.sock"));
 }
 
 #[test]

@@ -67,8 +67,9 @@ impl FileFault {
 
 /// Opens and reads the file `name`, unless it still has the stamp `known`.
 ///
-/// A symlink is followed when it names a file of the same directory: what lies elsewhere is guarded by other owners and
-/// modes than those of this directory. Everything is judged by the opened file, so that nothing can be exchanged in between.
+/// A symlink is followed when it names a file of the same directory: what lies elsewhere is guarded by other owners
+/// and modes than those of this directory. Everything is judged by the opened file, so that nothing can be exchanged
+/// in between.
 pub(super) fn open(
     directory: &Dir,
     name: &OsStr,

@@ -1,7 +1,8 @@
 //! [`JobsDir`]: the directory of job files, read as a whole, as often as wanted.
 //!
-//! Every `*.toml` in it is a job. Names that begin with `.` or `#` or do not end in `.toml` are passed over: that is what
-//! editors and package managers leave behind (`.backup.toml.swp`, `.#backup.toml`, `backup.toml~`, `backup.toml.dpkg-new`).
+//! Every `*.toml` in it is a job. Names that begin with `.` or `#` or do not end in `.toml` are passed over: that is
+//! what editors and package managers leave behind (`.backup.toml.swp`, `.#backup.toml`, `backup.toml~`,
+//! `backup.toml.dpkg-new`).
 
 mod entry;
 mod error;
@@ -33,8 +34,8 @@ pub(crate) use trust::Inspection;
 pub use trust::{Distrust, Trust};
 pub use watch::{Watcher, watch};
 
-/// Job files in one directory at most. Beyond it the directory is refused as a whole, and the last set stays in force: half
-/// of a set would look like deleted jobs.
+/// Job files in one directory at most. Beyond it the directory is refused as a whole, and the last set stays in force:
+/// half of a set would look like deleted jobs.
 pub const FILES_LIMIT: usize = 200_000;
 
 /// A jobs directory, and what it held when it was read last.
@@ -89,8 +90,8 @@ impl JobsDir {
         (self.trust, self.reading) = (trust, reading);
     }
 
-    /// Reads the directory: always the whole set. Files that did not change since the last time are not opened again, so
-    /// that this is cheap. Blocking.
+    /// Reads the directory: always the whole set. Files that did not change since the last time are not opened again,
+    /// so that this is cheap. Blocking.
     ///
     /// A file that cannot be read, is not believed or is faulty is a [`SpecEntry::Faulty`] in the set.
     ///

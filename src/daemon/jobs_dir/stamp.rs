@@ -5,7 +5,8 @@ use std::time::Duration;
 use nix::sys::stat::FileStat;
 use nix::time::{ClockId, clock_gettime};
 
-/// Identity and times of a file. Owner and mode are in it by way of the change time, which every `chown` and `chmod` sets.
+/// Identity and times of a file. Owner and mode are in it by way of the change time, which every `chown` and `chmod`
+/// sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stamp {
     device: u64,

@@ -100,8 +100,8 @@ fn user_name(uid: u32) -> String {
     }
 }
 
-/// Whether a group is its user's alone: the user's primary group, of the same name, without another member. What cannot be
-/// looked up is not.
+/// Whether a group is its user's alone: the user's primary group, of the same name, without another member. What
+/// cannot be looked up is not.
 fn is_private(uid: u32, gid: u32) -> bool {
     let (Ok(Some(user)), Ok(Some(group))) = (User::from_uid(Uid::from_raw(uid)), Group::from_gid(Gid::from_raw(gid)))
     else {

@@ -1,9 +1,9 @@
 //! [`watch`]: a signal when the jobs directory may have changed.
 //!
-//! inotify watches the directory, and its parent, so that a directory that is deleted, renamed or made anew is found again.
-//! Beside it the signal is given every [`RESCAN`] anyway: some file systems (NFS, FUSE) tell inotify nothing of changes that
-//! other machines make, and a whole path may vanish. Without inotify (its instances or watches are used up, see
-//! `fs.inotify.max_user_instances` in [inotify(7)]) the signal is given every [`POLL`].
+//! inotify watches the directory, and its parent, so that a directory that is deleted, renamed or made anew is found
+//! again. Beside it the signal is given every [`RESCAN`] anyway: some file systems (NFS, FUSE) tell inotify nothing of
+//! changes that other machines make, and a whole path may vanish. Without inotify (its instances or watches are used
+//! up, see `fs.inotify.max_user_instances` in [inotify(7)]) the signal is given every [`POLL`].
 //!
 //! [inotify(7)]: https://man7.org/linux/man-pages/man7/inotify.7.html
 
@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode, Event, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-/// The signal waits until nothing happened for this long: a file is written in pieces, an unpacked archive is many files.
+/// The signal waits until nothing happened for this long: a file is written in pieces, an unpacked archive is many
+/// files.
 pub const QUIET: Duration = Duration::from_millis(100);
 
 /// But no longer than this after the first event: a directory in which something always happens is read too, and what a
@@ -44,8 +45,8 @@ enum Bell {
     Stop,
 }
 
-/// Calls `changed` from a thread of its own whenever the directory at `path` may have changed; it need not exist yet. The
-/// first call comes with the first change, not at once. `changed` should only pass the word on.
+/// Calls `changed` from a thread of its own whenever the directory at `path` may have changed; it need not exist yet.
+/// The first call comes with the first change, not at once. `changed` should only pass the word on.
 ///
 /// # Errors
 /// When no thread can be started.
@@ -62,7 +63,7 @@ pub fn watch(path: &Path, changed: impl FnMut() + Send + 'static) -> std::io::Re
 }
 
 impl Watcher {
-    /// Why changes are looked for every [`POLL`] instead of being told, when that is so.
+    /// Why changes are looked for every second instead of being told, when that is so.
     pub fn degraded(&self) -> Option<&str> {
         self.degraded.as_deref()
     }

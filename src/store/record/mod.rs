@@ -18,8 +18,8 @@ pub(super) enum Record {
     Meta(Meta),
     /// A job's state.
     Job(JobName, Box<JobState>),
-    /// The text of a revision.
-    Source(Revision, Box<Source>),
+    /// The text of a job's revision.
+    Source(Revision, JobName, Box<Source>),
     /// A run.
     Run(Box<Run>),
     /// Skips.
@@ -95,7 +95,7 @@ impl Record {
         match self {
             Self::Meta(meta) => v1::encode(&v1::Meta::from(meta)),
             Self::Job(job, state) => v1::encode(&v1::Job::new(job, state)),
-            Self::Source(revision, source) => v1::encode(&v1::Source::new(revision, source)),
+            Self::Source(revision, job, source) => v1::encode(&v1::Source::new(revision, job, source)),
             Self::Run(run) => v1::encode(&v1::Run::from(&**run)),
             Self::Skip(skip) => v1::encode(&v1::Skip::from(skip)),
         }
@@ -121,8 +121,8 @@ fn decode_v1(kind: Kind, payload: &[u8]) -> Result<Record, String> {
             v1::decode::<v1::Job>(payload)?.into_domain().map(|(job, state)| Record::Job(job, Box::new(state)))
         }
         Kind::Source => {
-            let (revision, source) = v1::decode::<v1::Source>(payload)?.into_domain();
-            Ok(Record::Source(revision, Box::new(source)))
+            let (revision, job, source) = v1::decode::<v1::Source>(payload)?.into_domain()?;
+            Ok(Record::Source(revision, job, Box::new(source)))
         }
         Kind::Run => v1::decode::<v1::Run>(payload)?.into_domain().map(|run| Record::Run(Box::new(run))),
         Kind::Skip => v1::decode::<v1::Skip>(payload)?.into_domain().map(Record::Skip),

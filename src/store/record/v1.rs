@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::spec::Revision;
+use crate::spec::{JobName, Revision};
 
 pub(super) use job::Job;
 pub(super) use run::{Run, Skip};
@@ -66,18 +66,24 @@ impl From<Meta> for super::Meta {
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
     revision: String,
+    job: String,
     text: String,
     defaults: String,
 }
 
 impl Source {
-    pub(super) fn new(revision: &Revision, source: &crate::spec::Source) -> Self {
-        Self { revision: revision.as_str().to_owned(), text: source.text.clone(), defaults: source.defaults.clone() }
+    pub(super) fn new(revision: &Revision, job: &JobName, source: &crate::spec::Source) -> Self {
+        Self {
+            revision: revision.as_str().to_owned(),
+            job: job.as_str().to_owned(),
+            text: source.text.clone(),
+            defaults: source.defaults.clone(),
+        }
     }
 
-    pub(super) fn into_domain(self) -> (Revision, crate::spec::Source) {
+    pub(super) fn into_domain(self) -> Result<(Revision, JobName, crate::spec::Source), String> {
         let source = crate::spec::Source { text: self.text, defaults: self.defaults };
-        (Revision::from_hex(&self.revision), source)
+        Ok((Revision::from_hex(&self.revision), run::name(&self.job)?, source))
     }
 }
 

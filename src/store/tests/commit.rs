@@ -55,12 +55,17 @@ fn one_text_of_two_jobs_is_recovered_for_both() {
     let mut with_source = state(0);
     with_source.revision = Some(revision.clone());
     let opened = open(dir.path());
-    let mut changes = vec![Change::Source(revision.clone(), job("a"), Box::new(text.clone()))];
-    changes.extend(["a", "b"].map(|name| Change::Job(job(name), Box::new(with_source.clone()))));
-    commit(&opened.store, changes).expect("durable");
+    for name in ["a", "b"] {
+        let text = Change::Source(revision.clone(), job(name), Box::new(text.clone()));
+        commit(&opened.store, vec![text, Change::Job(job(name), Box::new(with_source.clone()))]).expect("durable");
+    }
     opened.store.close();
-    let sources = open(dir.path()).recovered.sources;
-    assert_eq!(sources, [(revision.clone(), job("a"), text.clone()), (revision, job("b"), text)]);
+    let opened = open(dir.path());
+    let expected = ["a", "b"].map(|name| (revision.clone(), job(name), text.clone()));
+    assert_eq!(opened.recovered.sources, expected);
+    // What one lets go the other keeps.
+    commit(&opened.store, vec![Change::ForgetSource(revision.clone(), job("a"))]).expect("durable");
+    assert_eq!(opened.store.reader().source(&revision).expect("readable"), Some(text));
 }
 
 #[test]
@@ -139,10 +144,10 @@ fn a_commit_of_any_size_is_one_commit() {
     let dir = tempfile::tempdir().expect("a directory");
     let opened = open(dir.path());
     let (revision, text) = source("command = [\"true\"]");
-    let mut changes = vec![Change::Source(revision.clone(), job("a"), Box::new(text))];
+    let mut changes = vec![Change::Source(revision, job("a"), Box::new(text))];
     for number in 0..JOBS {
         let mut state = state(number);
-        state.revision = Some(revision.clone());
+        state.revision = None;
         changes.push(Change::Job(job(&format!("job-{number}")), Box::new(state)));
     }
     commit(&opened.store, changes).expect("durable");

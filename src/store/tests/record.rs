@@ -37,7 +37,7 @@ proptest! {
     #[test]
     fn sources_read_back(text: String) {
         let (revision, source) = source(&text);
-        let record = Record::Source(revision, Box::new(source));
+        let record = Record::Source(revision, job("backup"), Box::new(source));
         prop_assert_eq!(round_trip(&record), Ok(record));
     }
 
@@ -69,7 +69,7 @@ fn a_newer_version_is_told_apart_from_damage() {
 
 #[test]
 fn a_damaged_source_does_not_show_its_text() {
-    let payload = br#"{"revision":"00","text":"secret","defaults":7}"#;
+    let payload = br#"{"revision":"00","job":"a","text":"secret","defaults":7}"#;
     let fault = Record::decode(Kind::Source, 1, payload).expect_err("defaults are a text");
     assert!(!fault.to_string().contains("secret"), "{fault}");
 }
@@ -99,7 +99,7 @@ fn golden() -> Vec<(String, Record)> {
         ),
         ("source".to_owned(), {
             let (revision, source) = source("command = [\"true\"]\n");
-            Record::Source(revision, Box::new(source))
+            Record::Source(revision, job("backup"), Box::new(source))
         }),
         ("job".to_owned(), Record::Job(job("backup"), Box::new(sample::state(7)))),
         ("job-full".to_owned(), Record::Job(job("backup"), Box::new(full_state()))),

@@ -1,5 +1,6 @@
 //! Real directories.
 
+mod examples;
 mod loading;
 mod refusing;
 mod watching;
