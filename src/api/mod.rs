@@ -7,9 +7,10 @@
 //! POST /v1/jobs/{job}/pause                {"until"}
 //! POST /v1/jobs/{job}/resume
 //! POST /v1/jobs/{job}/cancel
-//! GET  /v1/jobs/{job}/runs                 ?limit= &before= &outcome=
+//! GET  /v1/jobs/{job}/runs                 ?limit= &before= &outcome= &since= &until=
 //! POST /v1/jobs/{job}/runs                 trigger
 //! GET  /v1/jobs/{job}/runs/{number}        ?wait=
+//! GET  /v1/jobs/{job}/runs/{number}/output ?format= &follow= &tail= &stream= &attempt= &since= &until= &after=
 //! POST /v1/jobs/{job}/runs/{number}/cancel
 //! POST /v1/pause, /v1/resume               {"tag"} or {"all": true}; pause takes "until"
 //! GET  /v1/runs                            ?limit=
