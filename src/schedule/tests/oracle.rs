@@ -36,7 +36,7 @@ struct Case {
     matches: fn(NaiveDateTime) -> bool,
 }
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 13] = [
     Case { text: "30 2 * * *", interval: false, matches: |t| (t.hour(), t.minute()) == (2, 30) },
     Case { text: "0 0 * * *", interval: false, matches: |t| (t.hour(), t.minute()) == (0, 0) },
     Case { text: "59 23 * * *", interval: false, matches: |t| (t.hour(), t.minute()) == (23, 59) },
@@ -61,6 +61,12 @@ const CASES: [Case; 12] = [
     Case { text: "0 3 */2 * *", interval: false, matches: |t| (t.hour(), t.minute()) == (3, 0) && t.day() % 2 == 1 },
     Case { text: "*/30 * * * *", interval: true, matches: |t| t.minute() % 30 == 0 },
     Case { text: "*/20 2 * * *", interval: true, matches: |t| t.hour() == 2 && t.minute() % 20 == 0 },
+    // After its last time of the day it is silent for a week, but an overlap shows the morning again.
+    Case {
+        text: "*/20 0-2 * * SUN",
+        interval: true,
+        matches: |t| t.hour() <= 2 && t.minute() % 20 == 0 && t.weekday().num_days_from_sunday() == 0,
+    },
     Case { text: "10 * * * *", interval: true, matches: |t| t.minute() == 10 },
     Case { text: "* 0-1 L * *", interval: true, matches: |t| t.hour() <= 1 && (t + TimeDelta::days(1)).day() == 1 },
 ];
