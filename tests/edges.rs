@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("output", &["clock", "units", "spec", "run"]),
     ("supervisor", &["clock", "units", "spec", "run", "output"]),
     ("surroundings", &["schedule", "spec"]),
-    ("places", &["surroundings"]),
+    ("places", &["spec", "surroundings"]),
     (
         "daemon",
         &[
