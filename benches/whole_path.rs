@@ -169,7 +169,8 @@ fn runs_a_second() {
                 scope.spawn(move || {
                     let mut asked = 0;
                     while asked < RUNS {
-                        let answer = connection.request("POST", &format!("/v1/jobs/job-{job}/runs")).expect("an answer");
+                        let answer =
+                            connection.request("POST", &format!("/v1/jobs/job-{job}/runs")).expect("an answer");
                         if answer["run"].is_string() {
                             asked += 1;
                         } else {
@@ -186,7 +187,10 @@ fn runs_a_second() {
         }
         done_before = all;
         let rate = (JOBS * RUNS) as f64 / begun.elapsed().as_secs_f64();
-        println!("runs_a_second round {round}: {rate:.0}/s with durable history, bare spawn {bare:.0}/s: {:.0} %", 100.0 * rate / bare);
+        println!(
+            "runs_a_second round {round}: {rate:.0}/s with durable history, bare spawn {bare:.0}/s: {:.0} %",
+            100.0 * rate / bare
+        );
         ratios.push(rate / bare);
     }
     ratios.sort_by(f64::total_cmp);
@@ -206,7 +210,13 @@ fn time(value: &Value) -> DateTime<Utc> {
 fn report_lateness(name: &str, mut lateness: Vec<f64>, aim: &str) {
     lateness.sort_by(f64::total_cmp);
     let at = |share: f64| lateness[((lateness.len() - 1) as f64 * share) as usize];
-    println!("{name}: p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms over {} ({aim})", at(0.5), at(0.99), at(1.0), lateness.len());
+    println!(
+        "{name}: p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms over {} ({aim})",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        lateness.len()
+    );
 }
 
 fn lateness_ms(entry: &Value) -> Option<f64> {
@@ -311,7 +321,8 @@ fn start_with_many_files() {
     let jobs = dir.path().join("jobs.d");
     fs::create_dir(&jobs).expect("a directory");
     for job in 0..FILES {
-        let text = format!("description = 'Job {job}'\ncommand = ['/bin/true', '{job}']\nschedule = '{} 2 * * *'\n", job % 60);
+        let text =
+            format!("description = 'Job {job}'\ncommand = ['/bin/true', '{job}']\nschedule = '{} 2 * * *'\n", job % 60);
         write_job(&jobs, &format!("job-{job}"), &text);
     }
     let begun = Instant::now();

@@ -133,7 +133,7 @@ fn table(entries: &[Entry], terminal: &Terminal) -> String {
             entry.scheduled_at.map(|at| terminal.zone.full(at.0)).unwrap_or_default().into(),
             terminal.zone.full(when(entry).0).into(),
             entry.duration_seconds.map(|length| span(seconds(length))).unwrap_or_default().into(),
-            (entry.attempts > 1).then(|| entry.attempts.to_string()).unwrap_or_default().into(),
+            (if entry.attempts > 1 { entry.attempts.to_string() } else { String::new() }).into(),
             detail(entry, terminal).into(),
         ]);
     }

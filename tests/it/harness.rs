@@ -89,8 +89,7 @@ impl World {
     /// Waits until the engine ends by itself.
     pub fn wait_for_end(&mut self) -> std::process::ExitStatus {
         let mut engine = self.engine.take().expect("an engine");
-        let status = self.wait_for("the daemon to end", || engine.try_wait().expect("it is ours"));
-        status
+        self.wait_for("the daemon to end", || engine.try_wait().expect("it is ours"))
     }
 
     pub fn has_ended(&mut self) -> bool {
@@ -101,7 +100,7 @@ impl World {
     pub fn supervisor_pid(&self) -> i32 {
         self.wait_for("a supervisor", || {
             let health = self.json_any(&["health"]);
-            health["supervisor"]["pid"].as_i64().map(|pid| i32::try_from(pid).expect("a pid"))
+            health["ready"]["supervisor_pid"].as_i64().map(|pid| i32::try_from(pid).expect("a pid"))
         })
     }
 

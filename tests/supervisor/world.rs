@@ -23,7 +23,6 @@ pub struct World {
     link: Option<Link>,
     reports: Option<Receiver<Incoming>>,
     generation: u64,
-    extra: Vec<String>,
 }
 
 impl World {
@@ -37,7 +36,6 @@ impl World {
 
     pub fn without_supervisor() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { dir, supervisor: None, link: None, reports: None, generation: 1, extra: Vec::new() }
     }
 
     pub fn state_dir(&self) -> PathBuf {
@@ -52,15 +50,10 @@ impl World {
         self.dir.path().join(name)
     }
 
-    pub fn with_arguments(mut self, extra: &[&str]) -> Self {
-        self.extra = extra.iter().map(|&word| word.to_owned()).collect();
-        self
-    }
-
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobsd"));
         command.arg("supervise").arg("--state-dir").arg(self.state_dir()).arg("--socket").arg(self.socket());
-        command.args(&self.extra).stdin(Stdio::null()).stderr(self.log());
+        command.stdin(Stdio::null()).stderr(self.log());
         command
     }
 

@@ -17,10 +17,13 @@ use crate::cli::{Terminal, Zone};
 /// A request that came, as `POST /v1/pause {"all":true}`.
 type Requests = Arc<Mutex<Vec<String>>>;
 
+/// What it answers to each method and path.
+type Answers = Arc<Mutex<Vec<(String, StatusCode, Vec<u8>)>>>;
+
 /// A daemon that answers what it was told to.
 pub struct Canned {
     directory: TempDir,
-    answers: Arc<Mutex<Vec<(String, StatusCode, Vec<u8>)>>>,
+    answers: Answers,
     requests: Requests,
 }
 
