@@ -4,7 +4,7 @@ use super::moment::relative;
 use super::session::{Format, Session};
 use super::style::Tone;
 use super::terminal::Terminal;
-use super::{Exit, Failure};
+use super::{Exit, Failure, count};
 use crate::api::client::ClientError;
 use crate::api::types::Health;
 
@@ -62,8 +62,4 @@ fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
         terminal.line(format!("failing {}: {} {} {ended}", failing.job, failing.run, failing.outcome))?;
     }
     Ok(())
-}
-
-fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

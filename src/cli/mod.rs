@@ -6,6 +6,7 @@
 
 pub mod args;
 mod cancel;
+mod check;
 mod exit;
 mod failure;
 mod health;
@@ -76,9 +77,15 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Resume(args) => resume::run(session, args).await,
         Verb::Next(args) => next::run(session, args).await,
         Verb::Why(args) => why::run(session, args).await,
+        Verb::Check(args) => check::run(session, args),
         Verb::Reload(args) => reload::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,
         Verb::Shutdown(args) => shutdown::run(session, args).await,
         Verb::Version(args) => version::run(session, args).await,
     }
+}
+
+/// A number of things, in words.
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
