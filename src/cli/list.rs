@@ -112,7 +112,8 @@ fn table(jobs: &[Job], terminal: &Terminal) -> String {
         table.row([
             Cell::new(&job.name),
             Cell::new(state(job)).tone(state_tone(job)),
-            next.map(|next| brief(next.0, now)).unwrap_or_default().into(),
+            // One that has come and has not become a run yet is due, not missed.
+            next.map(|next| brief(next.0.max(now), now)).unwrap_or_default().into(),
             next.map(|next| terminal.zone.short(next.0, now)).unwrap_or_default().into(),
             last(job.last.as_ref()),
             job.last.as_ref().map(|last| brief(last.ended_at.0, now)).unwrap_or_default().into(),
