@@ -7,14 +7,14 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, check, health, history, list, logs, next, pause, reload, resume, run_verb, show, shutdown, version,
-    why,
+    EXIT_CODES, cancel, check, health, history, list, logs, next, pause, reload, resume, run_verb, show, shutdown,
+    version, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
 #[derive(Clone, Debug, Parser)]
 #[command(name = "jobctl", version, after_long_help = EXIT_CODES, propagate_version = true)]
-#[command(arg_required_else_help = true, subcommand_required = true)]
+#[command(subcommand_required = true)]
 pub struct Cli {
     #[command(flatten)]
     pub(super) global: Global,

@@ -34,12 +34,8 @@ pub struct CheckArgs {
 /// Checks files, and tells all that is wrong with them.
 pub fn run(session: &mut Session, args: CheckArgs) -> Result<Exit, Failure> {
     let around = Surroundings::of_process();
-    let flags = Flags {
-        config: args.config,
-        jobs_dir: args.jobs_dir,
-        trust_owners: args.trust_owners,
-        ..Flags::default()
-    };
+    let flags =
+        Flags { config: args.config, jobs_dir: args.jobs_dir, trust_owners: args.trust_owners, ..Flags::default() };
     let mut checked = Vec::new();
     let ground = Ground::find(&flags, &around, &args.paths, &mut checked)?;
     if args.paths.is_empty() {
@@ -205,7 +201,9 @@ impl<'a> File<'a> {
         Self {
             path: checked.path.display().to_string(),
             ok: faults.is_none(),
-            faults: faults.map(|faults| faults.iter().map(|fault| Fault::of(fault, faults)).collect()).unwrap_or_default(),
+            faults: faults
+                .map(|faults| faults.iter().map(|fault| Fault::of(fault, faults)).collect())
+                .unwrap_or_default(),
             untold: faults.map_or(0, Faults::untold),
         }
     }

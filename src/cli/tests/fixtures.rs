@@ -4,8 +4,8 @@ use crate::api::convert;
 use crate::api::testing::{at, attempt_ended, finished_run};
 use crate::api::types::{
     CommandLine, Definition, Entry, FailingJob, Fault, FaultyJob, Health, HeldBack, Job, JobDetail, JobPage, JobState,
-    JobsHealth, LastRun, Live, LiveRun, Outcome, Pause, Ready, Retry, Run, RunState, SkipSpan, StoreHealth, StrayFile, Time,
-    Totals,
+    JobsHealth, LastRun, Live, LiveRun, Outcome, Pause, Ready, Retry, Run, RunState, SkipSpan, StoreHealth, StrayFile,
+    Time, Totals,
 };
 use crate::run::{self, Ending, Skip, SkipKey, SkipReason};
 use crate::spec::JobName;

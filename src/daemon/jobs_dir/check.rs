@@ -45,11 +45,13 @@ pub fn check_file(path: &Path, trust: &Trust, reading: &Reading) -> Result<Optio
     let jobs = JobsDir::new(parent.to_owned(), trust.clone(), reading.clone());
     let directory = Dir::from_fd(jobs.open()?).map_err(|errno| jobs.unreadable(errno))?;
     if !is_job_file(name) {
-        let fault = FileFault::new("the daemon passes this file over: job files end in .toml and do not begin with . or #");
+        let fault =
+            FileFault::new("the daemon passes this file over: job files end in .toml and do not begin with . or #");
         let there = std::fs::symlink_metadata(path).is_ok();
         return Ok(there.then(|| Checked { path: path.to_owned(), faults: Some(fault.at(path)) }));
     }
-    Ok(look(parent, &directory, name, &mut trust.inspection(), reading).map(|checked| Checked { path: path.to_owned(), ..checked }))
+    Ok(look(parent, &directory, name, &mut trust.inspection(), reading)
+        .map(|checked| Checked { path: path.to_owned(), ..checked }))
 }
 
 /// `None` when the file is gone.

@@ -66,8 +66,7 @@ impl Reading {
     /// Everything that is wrong with it.
     pub fn read(&self, job: &JobName, text: String, path: PathBuf) -> Result<LoadedSpec, Faults> {
         let source = Source { text, defaults: self.defaults.clone() };
-        let context =
-            ReadContext { path: path.clone(), authority: self.authority.clone(), timezone: self.timezone };
+        let context = ReadContext { path: path.clone(), authority: self.authority.clone(), timezone: self.timezone };
         let spec = read(job, &source, &context)?;
         Ok(LoadedSpec { spec: Arc::new(spec), source, path })
     }
