@@ -156,7 +156,7 @@ fn outcome(entry: &Entry) -> Cell {
     }
 }
 
-fn detail(entry: &Entry, terminal: &Terminal) -> String {
+pub(super) fn detail(entry: &Entry, terminal: &Terminal) -> String {
     let explanation = entry.explanation.as_deref().or(entry.reason.as_deref()).unwrap_or_default();
     match &entry.skipped {
         Some(SkipSpan { last, count: count @ 2.., .. }) => {

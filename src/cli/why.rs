@@ -190,8 +190,11 @@ fn daemon(health: &Health) -> Vec<Finding> {
     let of = |problem: &String| Finding::new("daemon", format!("the daemon starts no runs: {problem}")).advice(advice);
     let mut findings: Vec<Finding> = health.ready.problems.iter().map(of).collect();
     findings.extend(health.jobs.jobs_dir_fault.as_ref().map(|fault| {
-        Finding::new("jobs_directory", format!("the jobs directory is not read: {fault}; changes of its file do nothing"))
-            .advice(advice)
+        Finding::new(
+            "jobs_directory",
+            format!("the jobs directory is not read: {fault}; changes of its file do nothing"),
+        )
+        .advice(advice)
     }));
     findings.extend(health.jobs.held_back.map(|held| {
         let text = format!(

@@ -153,10 +153,16 @@ pub async fn next(
         // Without an end there may be ever more of them: they are told as far as the occurrences reach.
         let end = query.until.map(|until| until.0).or_else(|| occurrences.last().map(|occurrence| occurrence.at));
         let excluded = match end.filter(|_| query.excluded == Some(true)) {
-            Some(end) => spec.schedules.excluded(from, end, &context).take(count).map(|one| convert::excluded(&one)).collect(),
+            Some(end) => {
+                spec.schedules.excluded(from, end, &context).take(count).map(|one| convert::excluded(&one)).collect()
+            }
             None => Vec::new(),
         };
-        Occurrences { job: name.to_string(), occurrences: occurrences.iter().map(convert::occurrence).collect(), excluded }
+        Occurrences {
+            job: name.to_string(),
+            occurrences: occurrences.iter().map(convert::occurrence).collect(),
+            excluded,
+        }
     };
     // Thousands of instants of a rare schedule keep a processor busy for a while.
     match tokio::task::spawn_blocking(compute).await {

@@ -22,8 +22,9 @@ pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
 pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready, StoreHealth, StrayFile};
 pub use job::{
-    CommandLine, Definition, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence, Occurrences, Pause,
-    PauseRequest, PauseSelectionRequest, Paused, ResumeSelectionRequest, Resumed, Retry, Totals, ExcludedInstant};
+    CommandLine, Definition, ExcludedInstant, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence,
+    Occurrences, Pause, PauseRequest, PauseSelectionRequest, Paused, ResumeSelectionRequest, Resumed, Retry, Totals,
+};
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use run::{Attempt, Cancelled, Entry, HistoryPage, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered};
 pub use statistics::{Halves, JobStatistics, Quantiles, StatisticsPage};

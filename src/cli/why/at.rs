@@ -1,6 +1,6 @@
 //! `jobctl why --at`: what became of an instant, from the records, or what will.
 
-use chrono::{TimeDelta, Timelike};
+use chrono::{DurationRound, TimeDelta, Timelike};
 
 use super::{Finding, ago};
 use crate::api::client::{Client, encode};
@@ -12,6 +12,7 @@ use crate::cli::target::job_path;
 use crate::cli::terminal::Terminal;
 use crate::clock::Timestamp;
 use crate::spec::CATCH_UP_LIMIT;
+use crate::units;
 
 /// Records that are looked through, the newest; what lies further back is not found.
 const RECORDS_LIMIT: usize = 100_000;
@@ -30,7 +31,8 @@ struct Span {
 impl Span {
     /// The whole minute of a time without seconds, else the second.
     fn of(at: Timestamp) -> Self {
-        let length = if at.second() == 0 && at.nanosecond() == 0 { TimeDelta::minutes(1) } else { TimeDelta::seconds(1) };
+        let length =
+            if at.second() == 0 && at.nanosecond() == 0 { TimeDelta::minutes(1) } else { TimeDelta::seconds(1) };
         Self { from: at, to: at + length }
     }
 
@@ -59,8 +61,10 @@ struct Facts {
 /// Explains what became of a job at a time.
 pub(super) async fn explain(session: &mut Session, job: &str, at: &str) -> Result<(Job, Vec<Finding>), Failure> {
     let now = session.terminal.now();
+    let is_ago = units::parse_duration(at.trim()).is_ok();
     let at = parse_past(at, now, session.terminal.zone).map_err(Failure::usage)?;
-    let span = Span::of(at);
+    // Nobody counts back to the second.
+    let span = Span::of(if is_ago { at.duration_trunc(TimeDelta::minutes(1)).unwrap_or(at) } else { at });
     let facts = fetch(session, job, span).await?;
     let mut findings = found(&facts, span, &session.terminal);
     if findings.is_empty() {
@@ -200,7 +204,8 @@ fn skip(entry: &Entry, terminal: &Terminal) -> Finding {
 fn nothing(facts: &Facts, span: Span, terminal: &Terminal) -> Vec<Finding> {
     let job = &facts.detail.job;
     if span.to <= facts.detail.first_seen.0 {
-        let text = format!("the daemon did not know the job then: it first saw it {}", ago(facts.detail.first_seen, terminal));
+        let text =
+            format!("the daemon did not know the job then: it first saw it {}", ago(facts.detail.first_seen, terminal));
         return vec![Finding::new("unknown_then", text)];
     }
     if job.removed_at.is_some_and(|removed| removed.0 <= span.from) {
