@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, check, events, health, history, list, logs, next, pause, reload, resume, run_verb, show,
+    EXIT_CODES, cancel, check, diff, events, health, history, list, logs, next, pause, reload, resume, run_verb, show,
     shutdown, statistics, version, wait, why,
 };
 
@@ -74,6 +74,11 @@ pub enum Verb {
     /// jobs directory are checked as the daemon reads them: owner and mode count too, and as whom their jobs may run. Of
     /// other files only the text counts. The configuration is checked with them.
     Check(check::CheckArgs),
+    /// Show what a reload would change
+    ///
+    /// Compares the jobs that are in force with the jobs directory as it is now, or with another directory that is to be
+    /// put in its place. Faulty files make it exit with 1.
+    Diff(diff::DiffArgs),
     /// Read the jobs directory now, and show what changed
     Reload(reload::ReloadArgs),
     /// Tell whether the daemon and its jobs are well

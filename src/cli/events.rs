@@ -50,6 +50,11 @@ async fn follow(session: &mut Session, args: EventsArgs) -> Result<Exit, Failure
             return Err(lost.into());
         }
         ending::reconnect(session, lost).await?;
+        if last.is_none() {
+            session
+                .terminal
+                .say("what happened while the daemon was away is not told; the lists tell how things stand");
+        }
     }
 }
 

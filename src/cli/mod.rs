@@ -8,6 +8,7 @@ pub mod args;
 mod cancel;
 mod check;
 pub mod complete;
+mod diff;
 mod ending;
 mod events;
 mod exit;
@@ -127,6 +128,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Events(args) => events::run(session, args).await,
         Verb::Why(args) => why::run(session, args).await,
         Verb::Check(args) => check::run(session, args),
+        Verb::Diff(args) => diff::run(session, args).await,
         Verb::Reload(args) => reload::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,
         Verb::Shutdown(args) => shutdown::run(session, args).await,

@@ -10,7 +10,6 @@ const SILENT: Duration = Duration::from_secs(1);
 /// A count on the terminal of standard error, removed when it is dropped.
 pub struct Progress {
     bar: ProgressBar,
-    begun: tokio::time::Instant,
 }
 
 impl Progress {
@@ -20,12 +19,12 @@ impl Progress {
         let style = ProgressStyle::with_template("{spinner} {msg}: {pos}").expect("the template is a good one");
         bar.set_style(style);
         bar.set_message(what);
-        Self { bar, begun: tokio::time::Instant::now() }
+        Self { bar }
     }
 
     /// So many are done.
     pub fn set(&mut self, done: usize) {
-        if self.begun.elapsed() >= SILENT {
+        if self.bar.elapsed() >= SILENT {
             self.bar.set_position(done as u64);
         }
     }
