@@ -3,12 +3,15 @@
 mod fields;
 mod line;
 mod percent;
+mod translate;
 
 use std::collections::BTreeMap;
 
 pub use fields::{FieldError, Fields};
 pub use line::{LineError, Times};
 use line::{Line, split_word};
+pub use translate::{Origin, TranslateError};
+pub(in crate::migrate) use translate::{Translated, translate};
 
 /// Bytes of a crontab at most. cron itself takes any, but no person writes a thousandth of this.
 pub const CRONTAB_LIMIT_BYTES: usize = 4 * 1024 * 1024;
