@@ -40,6 +40,11 @@ pub enum Change {
         /// The directory.
         directory: String,
     },
+    /// Nothing on the machine runs the scripts of a directory.
+    Unattended {
+        /// The directory.
+        directory: String,
+    },
     /// anacron counts days from the last run.
     Anacron {
         /// How often.
@@ -87,8 +92,7 @@ impl fmt::Display for Change {
             ),
             Self::RandomDelay { most } => write!(
                 f,
-                "cron drew a delay of up to {} at its own start; jobsd's jitter is as long, and the same delay each day \
-                 is no longer certain",
+                "cron drew one delay of up to {} at its own start; jobsd's jitter is as long, and differs from run to run",
                 format_duration(*most)
             ),
             Self::RandomTime => {
@@ -113,6 +117,10 @@ impl fmt::Display for Change {
                 f,
                 "scripts of {directory} run beside each other, no longer one after another; those that are put there \
                  later need an import of their own"
+            ),
+            Self::Unattended { directory } => write!(
+                f,
+                "no line on this machine runs the scripts of {directory}; their times are those of Debian's crontab"
             ),
             Self::Anacron { period } => write!(
                 f,

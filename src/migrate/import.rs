@@ -116,6 +116,10 @@ impl Import {
         self.faults.push(ImportFault { origin, text: text.to_owned(), reason: reason.to_string() });
     }
 
+    pub(super) fn add_fault(&mut self, fault: ImportFault) {
+        self.faults.push(fault);
+    }
+
     /// Names every job, writes its file, and reads it as the daemon will.
     ///
     /// `taken` are the names that are not free. `context` and `defaults` are those of the daemon. A file that cannot be

@@ -1,6 +1,7 @@
 //! Whole crontabs, imported.
 
 mod equivalence;
+mod machine;
 mod meaning;
 
 use std::collections::BTreeSet;
