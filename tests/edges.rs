@@ -16,17 +16,31 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("output", &["clock", "units", "spec", "run"]),
     ("supervisor", &["clock", "units", "spec", "run", "output"]),
     ("surroundings", &["schedule", "spec"]),
-    ("places", &["surroundings"]),
+    ("places", &["spec", "surroundings"]),
     (
         "daemon",
-        &["clock", "units", "schedule", "spec", "run", "scheduler", "store", "output", "supervisor", "surroundings", "places", "api"],
+        &[
+            "clock",
+            "units",
+            "schedule",
+            "spec",
+            "run",
+            "scheduler",
+            "store",
+            "output",
+            "supervisor",
+            "surroundings",
+            "places",
+            "api",
+        ],
     ),
     ("api", &["clock", "units", "schedule", "spec", "run", "scheduler", "store", "output", "daemon"]),
     ("cli", &["clock", "units", "schedule", "spec", "run", "api", "surroundings", "places", "daemon"]),
 ];
 
 /// Edges that look against the direction, each with its reason.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[("daemon/start.rs", "api", "the start wires the server to the loop's handle")];
+const EXCEPTIONS: &[(&str, &str, &str)] =
+    &[("daemon/start.rs", "api", "the start wires the server to the loop's handle")];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).expect("the sources").map(|entry| entry.expect("an entry").path()) {

@@ -7,9 +7,10 @@
 //! POST /v1/jobs/{job}/pause                {"until"}
 //! POST /v1/jobs/{job}/resume
 //! POST /v1/jobs/{job}/cancel
-//! GET  /v1/jobs/{job}/runs                 ?limit= &before= &outcome=
+//! GET  /v1/jobs/{job}/runs                 ?limit= &before= &outcome= &since= &until=
 //! POST /v1/jobs/{job}/runs                 trigger
 //! GET  /v1/jobs/{job}/runs/{number}        ?wait=
+//! GET  /v1/jobs/{job}/runs/{number}/output ?format= &follow= &tail= &stream= &attempt= &since= &until= &after=
 //! POST /v1/jobs/{job}/runs/{number}/cancel
 //! POST /v1/pause, /v1/resume               {"tag"} or {"all": true}; pause takes "until"
 //! GET  /v1/runs                            ?limit=
@@ -34,10 +35,13 @@ mod events;
 mod extract;
 mod handlers;
 mod routes;
-pub mod server;
-pub mod socket;
+mod server;
+mod socket;
 mod state;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod types;
+
+pub use server::{HEAD_TIMEOUT, OTHER_CONNECTIONS, OWNER_CONNECTIONS, serve};
+pub use socket::{ApiSocket, SocketError};

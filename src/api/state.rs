@@ -1,6 +1,7 @@
 //! [`Api`]: what every handler works with.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -8,6 +9,7 @@ use super::access::Access;
 use super::events::Hub;
 use crate::clock::Timestamp;
 use crate::daemon::Handle;
+use crate::output::Watcher;
 
 /// The state of the server, shared by all connections.
 #[derive(Clone)]
@@ -19,13 +21,14 @@ struct Shared {
     clock: fn() -> Timestamp,
     hub: Arc<Hub>,
     stopping: CancellationToken,
+    watcher: Mutex<Option<Watcher>>,
 }
 
 impl Api {
     /// `clock` reads the wall clock; `stopping` ends every stream.
     pub fn new(handle: Handle, access: Access, clock: fn() -> Timestamp, stopping: CancellationToken) -> Self {
         let hub = Arc::new(Hub::new(clock()));
-        Self(Arc::new(Shared { handle, access, clock, hub, stopping }))
+        Self(Arc::new(Shared { handle, access, clock, hub, stopping, watcher: Mutex::default() }))
     }
 
     /// The daemon.
@@ -46,6 +49,18 @@ impl Api {
     /// The newest events.
     pub fn hub(&self) -> &Arc<Hub> {
         &self.0.hub
+    }
+
+    /// Watches output for those who follow it. Made when somebody does: the kernel has few of them for each user.
+    ///
+    /// # Errors
+    /// When the kernel has none left.
+    pub fn watcher(&self) -> io::Result<Watcher> {
+        let mut made = self.0.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*made {
+            Some(watcher) => Ok(watcher.clone()),
+            None => Ok(made.insert(Watcher::new()?).clone()),
+        }
     }
 
     /// Ends when the server does.

@@ -39,13 +39,13 @@ fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
     }
     let jobs = &health.jobs;
     terminal.line(format!(
-        "jobs    {} in all, {} paused, {} disabled, {} faulty, {} failing; {} live runs",
+        "jobs    {} in all, {} paused, {} disabled, {} faulty, {} failing; {}",
         jobs.total,
         jobs.paused,
         jobs.disabled,
         jobs.faulty.len(),
         jobs.failing.len(),
-        jobs.live_runs
+        count(jobs.live_runs, "live run")
     ))?;
     if let Some(held) = jobs.held_back {
         terminal.line(format!(
@@ -62,4 +62,8 @@ fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
         terminal.line(format!("failing {}: {} {} {ended}", failing.job, failing.run, failing.outcome))?;
     }
     Ok(())
+}
+
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

@@ -120,7 +120,7 @@ fn table(entries: &[Entry], terminal: &Terminal) -> String {
         Column { heading: "OUTCOME", give: Give::Stay },
         Column { heading: "TRIGGER", give: Give::Leave(8, 3) },
         Column { heading: "SCHEDULED", give: Give::Leave(19, 2) },
-        Column { heading: "STARTED", give: Give::Stay },
+        Column { heading: "WHEN", give: Give::Stay },
         Column { heading: "TOOK", give: Give::Stay },
         Column { heading: "ATTEMPTS", give: Give::Leave(8, 4) },
         Column { heading: "DETAIL", give: Give::Leave(12, 1) },
@@ -131,13 +131,19 @@ fn table(entries: &[Entry], terminal: &Terminal) -> String {
             outcome(entry),
             entry.trigger.map(|trigger| trigger.name()).unwrap_or_default().into(),
             entry.scheduled_at.map(|at| terminal.zone.full(at.0)).unwrap_or_default().into(),
-            entry.started_at.map(|at| terminal.zone.full(at.0)).unwrap_or_default().into(),
+            terminal.zone.full(when(entry).0).into(),
             entry.duration_seconds.map(|length| span(seconds(length))).unwrap_or_default().into(),
-            (entry.attempts > 1).then(|| entry.attempts.to_string()).unwrap_or_default().into(),
+            (if entry.attempts > 1 { entry.attempts.to_string() } else { String::new() }).into(),
             detail(entry, terminal).into(),
         ]);
     }
     table.render(terminal.width, terminal.colour)
+}
+
+/// When it started; of a skip, when it should have; of a run that never started, when it was decided on.
+fn when(entry: &Entry) -> Time {
+    let scheduled = entry.scheduled_at.filter(|_| entry.skipped.is_some());
+    entry.started_at.or(scheduled).unwrap_or(entry.created_at)
 }
 
 /// The outcome, or where a live run stands.

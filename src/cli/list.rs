@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::moment::{relative, seconds, span};
+use super::moment::{brief, seconds, span};
 use super::session::{Session, read};
 use super::style::Tone;
 use super::table::{Cell, Column, Give, Table};
@@ -101,19 +101,21 @@ fn table(jobs: &[Job], terminal: &Terminal) -> String {
         Column { heading: "NAME", give: Give::Cut(12) },
         Column { heading: "STATE", give: Give::Stay },
         Column { heading: "NEXT", give: Give::Stay },
-        Column { heading: "AT", give: Give::Leave(16, 1) },
-        Column { heading: "LAST", give: Give::Cut(9) },
-        Column { heading: "TOOK", give: Give::Leave(7, 2) },
-        Column { heading: "DESCRIPTION", give: Give::Leave(12, 3) },
+        Column { heading: "AT", give: Give::Leave(16, 2) },
+        Column { heading: "LAST", give: Give::Stay },
+        Column { heading: "ENDED", give: Give::Leave(16, 1) },
+        Column { heading: "TOOK", give: Give::Leave(16, 3) },
+        Column { heading: "DESCRIPTION", give: Give::Leave(12, 4) },
     ]);
     for job in jobs {
         let next = job.next_start.or(job.next);
         table.row([
             Cell::new(&job.name),
             Cell::new(state(job)).tone(state_tone(job)),
-            next.map(|next| relative(next.0, now)).unwrap_or_default().into(),
+            next.map(|next| brief(next.0, now)).unwrap_or_default().into(),
             next.map(|next| terminal.zone.short(next.0, now)).unwrap_or_default().into(),
-            last(job.last.as_ref(), now),
+            last(job.last.as_ref()),
+            job.last.as_ref().map(|last| brief(last.ended_at.0, now)).unwrap_or_default().into(),
             took(job.last.as_ref()).into(),
             job.description.as_deref().unwrap_or_default().into(),
         ]);
@@ -129,7 +131,7 @@ fn state(job: &Job) -> String {
     };
     match (&job.fault, job.state) {
         (None, _) | (Some(_), JobState::Faulty) => state,
-        (Some(_), _) => format!("{state}, faulty file"),
+        (Some(_), _) => format!("{state}, faulty"),
     }
 }
 
@@ -137,12 +139,8 @@ fn state_tone(job: &Job) -> Tone {
     if job.fault.is_some() { Tone::Bad } else { Tone::of_job(job.state) }
 }
 
-fn last(last: Option<&LastRun>, now: crate::clock::Timestamp) -> Cell {
-    match last {
-        None => Cell::default(),
-        Some(last) => Cell::new(format!("{} {}", last.outcome, relative(last.ended_at.0, now)))
-            .tone(Tone::of_outcome(last.outcome)),
-    }
+fn last(last: Option<&LastRun>) -> Cell {
+    last.map(|last| Cell::new(last.outcome.name()).tone(Tone::of_outcome(last.outcome))).unwrap_or_default()
 }
 
 fn took(last: Option<&LastRun>) -> String {

@@ -112,7 +112,9 @@ async fn newest(session: &mut Session, job: &str) -> Result<u64, Failure> {
 
 /// Shows output until its end, through restarts of the daemon.
 pub async fn follow(session: &mut Session, mut what: Follow) -> Result<(), Failure> {
+    let mut losses = 0;
     loop {
+        let before = what.shown;
         let shown = match session.client().await?.stream(&what.path()).await {
             Ok(stream) => show(session, &mut what, stream).await,
             Err(fault) => Err(Interrupted::Connection(fault)),
@@ -120,7 +122,10 @@ pub async fn follow(session: &mut Session, mut what: Follow) -> Result<(), Failu
         session.terminal.flush()?;
         match shown {
             Ok(()) => return Ok(()),
-            Err(Interrupted::Connection(fault)) if what.follow && Failure::is_lost_connection(&fault) => {
+            Err(Interrupted::Connection(fault))
+                if what.follow && losses < wait::LOSSES_LIMIT && Failure::is_lost_connection(&fault) =>
+            {
+                losses = if what.shown == before { losses + 1 } else { 0 };
                 wait::reconnect(session, fault).await?;
             }
             Err(Interrupted::Connection(fault)) => return Err(fault.into()),

@@ -27,6 +27,8 @@ mod style;
 mod table;
 mod target;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod version;
 mod wait;
 mod why;

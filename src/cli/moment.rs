@@ -71,6 +71,17 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How far an instant is away, by the largest unit alone, for columns: `in 5h`, `2d ago`.
+pub fn brief(at: Timestamp, now: Timestamp) -> String {
+    let long = relative(at, now);
+    let mut words: Vec<&str> = long.split(' ').collect();
+    let numbers = words.iter().filter(|word| word.starts_with(|c: char| c.is_ascii_digit())).count();
+    if numbers == 2 {
+        words.remove(if words[0] == "in" { 2 } else { 1 });
+    }
+    words.join(" ")
+}
+
 /// A length of time by its two largest units: `1d 4h`, `3m 20s`, `4.2s`, `250ms`.
 pub fn span(length: Duration) -> String {
     const MINUTE: u64 = 60;
@@ -193,6 +204,20 @@ mod tests {
             ("2026-11-19T08:00:00Z", "2d 4h ago"),
         ] {
             assert_eq!(relative(at(instant), now), text);
+        }
+    }
+
+    #[test]
+    fn columns_have_room_for_one_unit() {
+        let now = at("2026-11-21T12:00:00Z");
+        for (instant, text) in [
+            ("2026-11-21T12:00:00Z", "now"),
+            ("2026-11-21T17:00:00Z", "in 5h"),
+            ("2026-11-21T17:03:00Z", "in 5h"),
+            ("2026-11-19T08:00:00Z", "2d ago"),
+            ("2026-11-19T12:00:00Z", "2d ago"),
+        ] {
+            assert_eq!(brief(at(instant), now), text);
         }
     }
 

@@ -54,10 +54,10 @@ impl Session {
     }
 
     /// Forgets a connection that broke, so that the next use makes a new one, to the same daemon's socket.
-    pub fn disconnect(&mut self) {
-        if let Some(client) = self.client.take() {
-            self.sockets = vec![client.socket().to_owned()];
-        }
+    pub fn disconnect(&mut self) -> Option<PathBuf> {
+        let socket = self.client.take()?.socket().to_owned();
+        self.sockets = vec![socket.clone()];
+        Some(socket)
     }
 
     async fn connect(&self) -> Result<Client, Failure> {

@@ -219,7 +219,7 @@ mod tests {
             table().render(Some(80), false),
             table().render(Some(50), false),
             table().render(Some(20), false),
-        ), @"");
+        ));
     }
 
     #[test]

@@ -207,9 +207,8 @@ fn last(facts: &Facts, terminal: &Terminal) -> Option<Finding> {
     };
     let newest = facts.history.entries.iter().find(|entry| entry.run.as_ref() == Some(&last.run));
     let why = newest.and_then(|entry| entry.explanation.as_ref()).map(|why| format!(": {why}")).unwrap_or_default();
-    let took = last.duration_seconds.map(|length| format!(" after {}", span(seconds(length)))).unwrap_or_default();
-    let text =
-        format!("its last run, {}, ended {} as {}{took}{why}", last.run, ago(last.ended_at, terminal), last.outcome);
+    let took = last.duration_seconds.map(|length| format!(", after {}", span(seconds(length)))).unwrap_or_default();
+    let text = format!("its last run, {}: {}, {}{took}{why}", last.run, last.outcome, ago(last.ended_at, terminal));
     let finding = Finding::new("last_run", text);
     Some(match last.outcome {
         Outcome::Succeeded => finding,

@@ -24,8 +24,6 @@ const MAX_CONCURRENT: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero")
 const RETRY_DELAY: Duration = Duration::from_secs(10);
 const RETRY_MAX_DELAY: Duration = Duration::from_secs(600);
 const OUTPUT_BYTES: u64 = 16 * 1024 * 1024;
-const RETENTION_RUNS: NonZeroU32 = NonZeroU32::new(100).expect("a hundred is not zero");
-const RETENTION_AGE: Duration = Duration::from_secs(90 * 86_400);
 
 /// Completes a file whose values are good. Nothing comes back only when a fault was noted, now or before.
 pub(super) fn complete(
@@ -68,8 +66,8 @@ pub(super) fn complete(
         owner: value(file.owner),
         output: OutputPolicy { limit_bytes: value(file.output_limit).unwrap_or(OUTPUT_BYTES) },
         retention: Retention {
-            runs: value(file.retention_runs).unwrap_or(RETENTION_RUNS),
-            age: value(file.retention_age).unwrap_or(RETENTION_AGE),
+            runs: value(file.retention_runs).unwrap_or(Retention::default().runs),
+            age: value(file.retention_age).unwrap_or(Retention::default().age),
         },
     })
 }
@@ -120,7 +118,9 @@ fn schedules(name: &JobName, lines: Vec<ScheduleLine>, zone: Zone, findings: &mu
     };
     ScheduleSet::new(lines.into_iter().map(entry).collect(), name.as_str()).unwrap_or_else(|fault| {
         let span = match fault {
-            SetError::NeverFires { entry, .. } | SetError::Contradiction { entry, .. } => spans.get(entry).and_then(|span| findings.span(span.clone())),
+            SetError::NeverFires { entry, .. } | SetError::Contradiction { entry, .. } => {
+                spans.get(entry).and_then(|span| findings.span(span.clone()))
+            }
             SetError::TooMany(_) => None,
         };
         findings.add_at(span, Problem::new(fault.to_string()));

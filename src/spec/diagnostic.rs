@@ -105,8 +105,8 @@ impl Faults {
         self.render(&render::plain())
     }
 
-    /// All faults with file, line and caret, coloured for a terminal. Colour adds nothing that [`Faults::plain`] does not
-    /// say.
+    /// All faults with file, line and caret, coloured for a terminal. Colour adds nothing that [`Faults::plain`] does
+    /// not say.
     pub fn styled(&self) -> String {
         self.render(&render::styled())
     }

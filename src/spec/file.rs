@@ -15,8 +15,8 @@ use super::tree::{Field, Table};
 use super::{ATTEMPTS_LIMIT, Backoff, CatchUpPolicy, values};
 use crate::schedule::Zone;
 
-/// A job file, or the `[defaults]` of `jobsd.toml`: each value checked by itself, nothing completed yet. A faulty value is
-/// absent, except where others depend on it: there it is `Some` and empty.
+/// A job file, or the `[defaults]` of `jobsd.toml`: each value checked by itself, nothing completed yet. A faulty
+/// value is absent, except where others depend on it: there it is `Some` and empty.
 #[derive(Default)]
 pub(super) struct JobFile {
     pub description: Option<Said<String>>,

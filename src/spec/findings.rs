@@ -1,4 +1,5 @@
-//! [`Findings`]: the faults of a file while it is read. Reading goes on after a fault, so that a person sees all at once.
+//! [`Findings`]: the faults of a file while it is read. Reading goes on after a fault, so that a person sees all
+//! at once.
 
 use std::ops::Range;
 use std::path::Path;

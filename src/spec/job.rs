@@ -211,8 +211,15 @@ pub struct OutputPolicy {
 /// Which finished runs and skips are kept: those that satisfy both bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Finished runs of the job.
+    /// Finished runs of the job; 100 unless said.
     pub runs: NonZeroU32,
-    /// Age since their end.
+    /// Age since their end; 90 days unless said.
     pub age: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let runs = NonZeroU32::new(100).expect("a hundred is not zero");
+        Self { runs, age: Duration::from_secs(90 * 86_400) }
+    }
 }

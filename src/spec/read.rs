@@ -51,8 +51,8 @@ pub struct Account {
 /// What the file leaves out comes from `source.defaults`, then from the values that [`JobSpec`]'s fields name.
 ///
 /// # Errors
-/// Everything that is wrong with the file, at once. A file that is no TOML gives the faults of its syntax, and of its keys
-/// those that do not follow from them.
+/// Everything that is wrong with the file, at once. A file that is no TOML gives the faults of its syntax, and of its
+/// keys those that do not follow from them.
 ///
 /// ```
 /// # use jobsd::spec::{read, Authority, JobName, ReadContext, Source};
@@ -94,8 +94,8 @@ fn read_text(name: &JobName, source: &Source, context: &ReadContext, findings: &
     spec
 }
 
-/// The `[defaults]` that a file was, or is, read with. They were checked with `jobsd.toml`, but perhaps by another version
-/// of this program.
+/// The `[defaults]` that a file was, or is, read with. They were checked with `jobsd.toml`, but perhaps by another
+/// version of this program.
 fn read_defaults(text: &str, findings: &mut Findings) -> JobFile {
     match DeTable::parse(text) {
         Ok(table) => JobFile::of_defaults(table.get_ref(), text, findings),

@@ -10,8 +10,8 @@ use super::Diagnostic;
 /// What stands for a value that is not shown.
 const MASK: &str = "***";
 
-/// Bytes of a line that are handed to the renderer, which then cuts to the width of a terminal: a line may be as long as
-/// the file.
+/// Bytes of a line that are handed to the renderer, which then cuts to the width of a terminal: a line may be as long
+/// as the file.
 const LINE_LIMIT: usize = 2000;
 
 /// Without colour.
@@ -30,8 +30,8 @@ pub(super) struct Excerpt {
     marked: Range<usize>,
 }
 
-/// One fault. `excerpt` comes with its line in the file. The column that is printed is that of the line as it is shown: behind
-/// a masked value it differs from the file's.
+/// One fault. `excerpt` comes with its line in the file. The column that is printed is that of the line as it is
+/// shown: behind a masked value it differs from the file's.
 pub(super) fn render(
     path: &Path,
     fault: &Diagnostic,

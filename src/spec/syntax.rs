@@ -46,7 +46,8 @@ pub(super) fn problem(message: &str) -> Problem {
 /// The stretches of a file that may belong to `environment`: from a line with that word to the next header of another
 /// table. Too much rather than too little, since nobody knows what a broken file means.
 fn lines_of_environment(text: &str) -> Vec<Range<usize>> {
-    /// Tables of a job file and of `jobsd.toml`. A value of several lines may hold a line that looks like any other header.
+    /// Tables of a job file and of `jobsd.toml`. A value of several lines may hold a line that looks like any other
+    /// header.
     const HEADERS: [&str; 6] = ["schedule", "retry", "output", "retention", "access", "defaults"];
     let mut stretches = Vec::new();
     let mut open = None;

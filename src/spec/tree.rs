@@ -49,7 +49,8 @@ impl<'t, 'i> Table<'t, 'i> {
         Some(Said { value, span: findings.span(field.span) })
     }
 
-    /// Like [`Table::read`], but a key that is there and faulty gives an empty value: what depends on it is then not judged.
+    /// Like [`Table::read`], but a key that is there and faulty gives an empty value: what depends on it is then not
+    /// judged.
     pub fn read_or_faulty<T>(
         &mut self,
         key: &'static str,
@@ -156,8 +157,8 @@ fn is_variable(word: &str) -> bool {
         && word.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
-/// The offset of a string's first character from the start of its TOML form, when the string stands in the file as it is
-/// (one pair of quotes, no escapes), so that a place in the string is a place in the file.
+/// The offset of a string's first character from the start of its TOML form, when the string stands in the file as it
+/// is (one pair of quotes, no escapes), so that a place in the string is a place in the file.
 pub(crate) fn plain_offset(source: &str, span: &Range<usize>, text: &str) -> Option<usize> {
     let form = source.get(span.clone())?;
     let quote = form.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;

@@ -6,7 +6,7 @@ use crate::api::types::{self, JobState, RunState, Time};
 use crate::run::{self, Outcome, RunId};
 use crate::schedule::Shift;
 use crate::scheduler::{Job, LastRun, Snapshot};
-use crate::spec::{Backoff, CatchUpPolicy, Command, JobSpec, Overlap};
+use crate::spec::{Backoff, CatchUpPolicy, Command, JobSpec, Overlap, Source};
 
 /// A job as it stands in a snapshot.
 pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
@@ -44,12 +44,36 @@ pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
     }
 }
 
-/// A job with its definition.
-pub fn detail(job: &Job, snapshot: &Snapshot) -> types::JobDetail {
+/// A job with its definition; `source` is the text that the definition was read from.
+pub fn detail(job: &Job, snapshot: &Snapshot, source: Option<&Source>) -> types::JobDetail {
     types::JobDetail {
         job: self::job(job, snapshot),
         first_seen: Time(job.state.first_seen),
-        definition: job.spec.as_deref().map(definition),
+        definition: job.spec.as_deref().map(|spec| definition(spec, source)),
+    }
+}
+
+/// The schedules as the file writes them: a [`ScheduleSet`](crate::schedule::ScheduleSet) keeps what they mean and not
+/// their text.
+fn schedules(spec: &JobSpec, source: Option<&Source>) -> Vec<String> {
+    if spec.schedules.is_empty() {
+        return Vec::new();
+    }
+    let table = source.and_then(|source| source.text.parse::<toml::Table>().ok());
+    match table.as_ref().and_then(|table| table.get("schedule")) {
+        Some(toml::Value::Array(entries)) => entries.iter().map(schedule).collect(),
+        Some(entry) => vec![schedule(entry)],
+        None => vec!["(its text cannot be read)".to_owned()],
+    }
+}
+
+fn schedule(entry: &toml::Value) -> String {
+    match entry {
+        toml::Value::String(short) => short.clone(),
+        toml::Value::Table(keys) => {
+            keys.iter().map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
     }
 }
 
@@ -142,7 +166,7 @@ fn last_run(job: &Job, last: &LastRun) -> types::LastRun {
     }
 }
 
-fn definition(spec: &JobSpec) -> types::Definition {
+fn definition(spec: &JobSpec, source: Option<&Source>) -> types::Definition {
     let (overlap, max_concurrent) = match spec.overlap {
         Overlap::Skip => ("skip", 1),
         Overlap::Allow { max_concurrent } => ("allow", max_concurrent.get()),
@@ -152,7 +176,7 @@ fn definition(spec: &JobSpec) -> types::Definition {
     types::Definition {
         revision: spec.revision.to_string(),
         command: command(&spec.command),
-        schedule: Vec::new(),
+        schedule: schedules(spec, source),
         environment: spec.environment.0.keys().cloned().collect(),
         working_directory: spec.working_directory.as_ref().map(|path| path.display().to_string()),
         user: spec.identity.user.clone(),

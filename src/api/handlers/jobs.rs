@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 
+use super::read_store;
 use crate::api::convert;
 use crate::api::error::ApiError;
 use crate::api::extract::{JobParam, QueryOf};
@@ -104,10 +105,14 @@ fn parse_states(text: &str) -> Result<Vec<JobState>, ApiError> {
 /// `GET /v1/jobs/{job}`
 pub async fn show(State(api): State<Api>, JobParam(name): JobParam) -> Result<Json<JobDetail>, ApiError> {
     let snapshot = api.handle().snapshot();
-    match snapshot.jobs.get(&name) {
-        Some(job) => Ok(Json(convert::detail(job, &snapshot))),
-        None => Err(ApiError::no_such_job(name.as_str(), &snapshot)),
-    }
+    let Some(job) = snapshot.jobs.get(&name) else {
+        return Err(ApiError::no_such_job(name.as_str(), &snapshot));
+    };
+    let source = match job.spec.as_ref().map(|spec| spec.revision.clone()) {
+        Some(revision) => read_store(&api, move |store| store.source(&revision)).await?,
+        None => None,
+    };
+    Ok(Json(convert::detail(job, &snapshot, source.as_ref())))
 }
 
 /// Query of `GET /v1/jobs/{job}/next`.

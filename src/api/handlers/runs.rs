@@ -173,19 +173,26 @@ pub async fn show(
 
 /// The run when it is over: at once, or with the announcement of its end.
 async fn wait_for_end(api: &Api, id: &RunId) -> Result<Run, ApiError> {
-    // Subscribed before the look, so that an end between the two is heard.
+    wait_until(api, id, is_over).await
+}
+
+/// The run when it is as wanted: at once, or with the announcement of it.
+pub(super) async fn wait_until(api: &Api, id: &RunId, wanted: impl Fn(&Run) -> bool) -> Result<Run, ApiError> {
+    // Subscribed before the look, so that a change between the two is heard.
     let mut announcements = api.handle().subscribe();
     loop {
         let run = find(api, id).await?;
-        if is_over(&run) {
+        if wanted(&run) {
             return Ok(run);
         }
         loop {
             match announcements.recv().await {
-                Ok(Announcement::Run(run)) if run.id == *id && is_over(&run) => return Ok(Run::clone(&run)),
+                Ok(Announcement::Run(run)) if run.id == *id && wanted(&run) => return Ok(Run::clone(&run)),
                 Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_)) => {}
                 Err(broadcast::error::RecvError::Lagged(_)) => break,
-                Err(broadcast::error::RecvError::Closed) => return find(api, id).await,
+                Err(broadcast::error::RecvError::Closed) => {
+                    return Err(ApiError::new(ErrorCode::GoingDown, "the daemon is going down"));
+                }
             }
         }
     }

@@ -17,7 +17,7 @@ pub fn encode(bytes: &[u8]) -> String {
 
 /// Reads what [`encode`] writes; `None` for anything else.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return None;
     }
     let digits = text.trim_end_matches('=');

@@ -8,6 +8,8 @@ mod strand;
 mod tests;
 mod unit;
 
+#[cfg(test)]
+pub(super) use expression::DayRule;
 pub use expression::EXPRESSION_LIMIT_BYTES;
 pub(super) use expression::Expression;
 pub(super) use strand::Cron;

@@ -1,6 +1,10 @@
 //! Schedules as a whole: tables, oracles and laws.
 
 mod conditions;
+mod differential;
+mod generated;
+mod laws;
+mod oracle;
 mod recurrences;
 
 use crate::clock::Timestamp;

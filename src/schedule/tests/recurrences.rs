@@ -110,6 +110,17 @@ fn a_moved_occurrence_says_so() {
         [("2026-03-29 02:30:00".to_owned(), Some(Shift::Gap)), ("2026-03-30 02:30:00".to_owned(), None)]
     );
     assert_eq!(notes("30 2 * * *", "2026-10-24T12:00:00Z")[0].1, Some(Shift::FirstPass));
+    // The first and the last second that come twice, and their neighbours.
+    for (text, note) in [
+        ("59 59 1 * * *", None),
+        ("0 0 2 * * *", Some(Shift::FirstPass)),
+        ("59 59 2 * * *", Some(Shift::FirstPass)),
+        ("0 0 3 * * *", None),
+    ] {
+        assert_eq!(notes(text, "2026-10-24T20:00:00Z")[0].1, note, "{text}");
+    }
+    // The last times of all, at the second pass.
+    assert_eq!(notes("0 */30 2 25 10 * 2026", "2026-10-25T00:30:00Z").len(), 2);
     assert_eq!(notes("30 * * * *", "2026-10-25T00:30:00Z")[0].1, Some(Shift::SecondPass));
 }
 

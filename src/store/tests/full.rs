@@ -80,6 +80,5 @@ fn fill_and_free(dir: &Path) {
         }
         assert_eq!(health.state(), WriteState::Writing);
     }
-    drop(submit);
     println!("commits: {number}.");
 }
