@@ -99,8 +99,10 @@ fn hint(fault: &anyhow::Error) -> Option<String> {
             Some(OpenError::InUse { .. }) => Some(
                 "each daemon needs a state directory of its own: stop the other, or name another by --state-dir".into(),
             ),
-            Some(OpenError::Newer { .. }) => Some("start the jobsd that wrote it, or a newer one".into()),
-            Some(OpenError::File { .. } | OpenError::Damaged { .. }) | None => None,
+            Some(OpenError::Newer { .. } | OpenError::NewerFormat { .. }) => {
+                Some("start the jobsd that wrote it, or a newer one".into())
+            }
+            Some(OpenError::File { .. } | OpenError::Damaged { .. } | OpenError::Import(_)) | None => None,
         }
     };
     fault.chain().find_map(of)
