@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use nix::sys::statvfs::statvfs;
 
 use super::backup::stamp;
-use super::journal::sync_parent;
 use super::files::Files;
+use super::journal::sync_parent;
 use crate::clock::Timestamp;
 
 /// Databases that are copied before they are opened after an unclean end. A larger one would hold up the start.

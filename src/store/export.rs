@@ -207,8 +207,7 @@ fn read_head(lines: &mut Lines<'_, impl BufRead>) -> Result<Head, ImportError> {
 
 fn read_record(bytes: &[u8], number: u64) -> Result<(Record, u64), ImportError> {
     let damaged = |reason: String| ImportError::Damaged(format!("line {number}: {reason}"));
-    let line: Line<Box<RawValue>> =
-        serde_json::from_slice(bytes).map_err(|_| damaged("it is no record".to_owned()))?;
+    let line: Line<Box<RawValue>> = serde_json::from_slice(bytes).map_err(|_| damaged("it is no record".to_owned()))?;
     let kind = match line.kind {
         KindName::Job => Kind::Job,
         KindName::Source => Kind::Source,

@@ -22,6 +22,7 @@ use super::journal::sync_parent;
 /// | `reserve` | room for the last records when the disk is full |
 /// | `db.copy/` | the database as it was before it was opened after an unclean end |
 /// | `db.new/`, `db.ready/`, `db.old/` | another database on its way into the place of the present one |
+/// | `db.check/` | a copy that an offline command reads |
 /// | `runs/` | output of runs, which is not the store's; only the numbers of runs are read |
 #[derive(Clone, Debug)]
 pub(super) struct Files {
@@ -37,6 +38,8 @@ pub(super) struct Files {
     pub ready: PathBuf,
     /// The one that was replaced.
     pub old: PathBuf,
+    /// A copy for an offline command.
+    pub scratch: PathBuf,
     /// The journal of a large commit under way.
     pub journal: PathBuf,
     /// The lock.
@@ -67,6 +70,7 @@ impl Files {
             fresh: dir.join("db.new"),
             ready: dir.join("db.ready"),
             old: dir.join("db.old"),
+            scratch: dir.join("db.check"),
             journal: dir.join("journal"),
             lock: dir.join("lock"),
             manifest: dir.join("manifest"),
@@ -171,7 +175,8 @@ mod tests {
                 fs::write(dir.path().join(name).join("name"), name).expect("written");
             }
             Files::of(dir.path()).finish_swap().expect("completed");
-            let left: Vec<_> = fs::read_dir(dir.path()).expect("readable").map(|entry| entry.expect("one").file_name()).collect();
+            let left: Vec<_> =
+                fs::read_dir(dir.path()).expect("readable").map(|entry| entry.expect("one").file_name()).collect();
             assert_eq!(left, ["db"], "{there:?}");
             assert_eq!(fs::read_to_string(dir.path().join("db/name")).expect("readable"), survivor, "{there:?}");
         }

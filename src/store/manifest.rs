@@ -34,8 +34,42 @@ pub(super) struct Manifest {
     pub keys: u64,
     /// Their fingerprint.
     pub sum: u64,
-    /// Length of sled's file.
-    pub database_bytes: u64,
+    /// sled's file, as it was when the store was closed in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Imprint>,
+}
+
+/// By what sled's file is known again: nobody has changed a bit of it since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Imprint {
+    /// Its length.
+    pub bytes: u64,
+    /// The CRC-32 of all of it.
+    pub crc32: u32,
+}
+
+impl Imprint {
+    /// The imprint of a file. Reads all of it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mut checksum = crc32fast::Hasher::new();
+        let mut buffer = vec![0; 1 << 18];
+        let mut bytes = 0;
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(Self { bytes, crc32: checksum.finalize() }),
+                Ok(count) => {
+                    checksum.update(&buffer[..count]);
+                    bytes += count as u64;
+                }
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
 }
 
 /// What can be read of a manifest.
@@ -52,16 +86,16 @@ pub(super) enum Reading {
 }
 
 impl Manifest {
-    /// A manifest of a database whose own record is `meta`.
-    pub fn new(meta: &Meta, clean: bool, database_bytes: u64) -> Self {
+    /// A manifest of a database whose own record is `meta`; clean with the imprint of its file.
+    pub fn new(meta: &Meta, database: Option<Imprint>) -> Self {
         Self {
             format: FORMAT,
             writer: env!("CARGO_PKG_VERSION").to_owned(),
-            clean,
+            clean: database.is_some(),
             sequence: meta.sequence,
             keys: meta.digest.keys,
             sum: meta.digest.sum,
-            database_bytes,
+            database,
         }
     }
 
@@ -79,9 +113,10 @@ impl Manifest {
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(Reading::None),
             Err(fault) => return Err(fault),
         };
-        Ok(match serde_json::from_slice::<FormatOnly>(&bytes) {
+        let Some(text) = unsealed(&bytes) else { return Ok(Reading::Unreadable) };
+        Ok(match serde_json::from_slice::<FormatOnly>(text) {
             Ok(FormatOnly { format }) if format > FORMAT => Reading::Newer(format),
-            Ok(_) => serde_json::from_slice(&bytes).map_or(Reading::Unreadable, Reading::Good),
+            Ok(_) => serde_json::from_slice(text).map_or(Reading::Unreadable, Reading::Good),
             Err(_) => Reading::Unreadable,
         })
     }
@@ -91,10 +126,22 @@ impl Manifest {
     /// # Errors
     /// When it cannot be written; then the one before stands.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let mut text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        text.push(b'\n');
-        replace_file(path, &text)
+        let text = serde_json::to_vec(self).map_err(io::Error::other)?;
+        replace_file(path, &sealed(text))
     }
+}
+
+/// Two lines: the text and its checksum. Every format keeps to this, so that damage is told from a newer format.
+fn sealed(mut text: Vec<u8>) -> Vec<u8> {
+    let checksum = crc32fast::hash(&text);
+    text.extend_from_slice(format!("\n{checksum:08x}\n").as_bytes());
+    text
+}
+
+fn unsealed(bytes: &[u8]) -> Option<&[u8]> {
+    let (text, checksum) = bytes.strip_suffix(b"\n")?.split_last_chunk::<8>()?;
+    let text = text.strip_suffix(b"\n")?;
+    (format!("{:08x}", crc32fast::hash(text)).as_bytes() == checksum).then_some(text)
 }
 
 /// The file of the newest acknowledged commit.
@@ -164,26 +211,20 @@ pub(super) struct Expectation {
     pub sequence: u64,
     /// What it holds if it is at exactly this commit; not known when both files were unreadable.
     pub digest: Option<Digest>,
-    /// Whether the store was closed in order.
-    pub clean: bool,
-    /// The length of sled's file, when it was closed in order.
-    pub database_bytes: Option<u64>,
+    /// sled's file, when it was closed in order.
+    pub database: Option<Imprint>,
 }
 
 impl Expectation {
     /// What both files tell together.
     pub fn of(manifest: Option<&Manifest>, witness: Option<(u64, Digest)>) -> Self {
-        let told = manifest.map(|manifest| {
-            (manifest.sequence, Digest { keys: manifest.keys, sum: manifest.sum })
-        });
+        let told = manifest.map(|manifest| (manifest.sequence, Digest { keys: manifest.keys, sum: manifest.sum }));
         // The newer of the two; a store that never had a commit has no witness.
         let newest = told.into_iter().chain(witness).max_by_key(|(sequence, _)| *sequence);
-        let clean = manifest.is_some_and(|manifest| manifest.clean);
         Self {
             sequence: newest.map_or(0, |(sequence, _)| sequence),
             digest: newest.map(|(_, digest)| digest),
-            clean,
-            database_bytes: manifest.filter(|_| clean).map(|manifest| manifest.database_bytes),
+            database: manifest.filter(|manifest| manifest.clean).and_then(|manifest| manifest.database),
         }
     }
 
@@ -211,12 +252,19 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("manifest");
         assert_eq!(Manifest::read(&path).expect("readable"), Reading::None);
-        let manifest = Manifest::new(&meta(7), true, 512);
+        let manifest = Manifest::new(&meta(7), Some(Imprint { bytes: 512, crc32: 7 }));
         manifest.write(&path).expect("written");
         assert_eq!(Manifest::read(&path).expect("readable"), Reading::Good(manifest));
-        std::fs::write(&path, r#"{"format": 2, "anything": []}"#).expect("written");
+        let good = std::fs::read(&path).expect("readable");
+        for bit in 0..good.len() * 8 {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, bytes).expect("written");
+            assert_eq!(Manifest::read(&path).expect("readable"), Reading::Unreadable, "bit {bit}");
+        }
+        std::fs::write(&path, sealed(br#"{"format": 2, "anything": []}"#.to_vec())).expect("written");
         assert_eq!(Manifest::read(&path).expect("readable"), Reading::Newer(2));
-        std::fs::write(&path, "{").expect("written");
+        std::fs::write(&path, sealed(b"{".to_vec())).expect("written");
         assert_eq!(Manifest::read(&path).expect("readable"), Reading::Unreadable);
     }
 
@@ -242,7 +290,7 @@ mod tests {
     fn a_database_behind_what_is_remembered_contradicts() {
         let digest = Digest { keys: 3, sum: 4 };
         let other = Digest { keys: 3, sum: 5 };
-        let manifest = Manifest::new(&meta(7), false, 0);
+        let manifest = Manifest::new(&meta(7), None);
         let expected = Expectation::of(Some(&manifest), Some((9, digest)));
         assert!(expected.contradiction(8, digest).is_some());
         assert!(expected.contradiction(9, other).is_some());

@@ -1,6 +1,7 @@
 //! [`Store`]: opened once, written by one thread, closed with the process.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, RwLock};
@@ -11,6 +12,7 @@ use super::export::ImportError;
 use super::faults::Faults;
 use super::files::{Files, make_directory};
 use super::health::Health;
+use super::inspect::Inspector;
 use super::lock::{Lock, LockError};
 use super::notes::{self, Note};
 use super::reader::Reader;
@@ -33,6 +35,9 @@ pub struct Options {
     /// Room on the disk that is kept for the records of running runs when there is no other, in bytes; 8 MiB unless said,
     /// none with 0.
     pub reserve_bytes: u64,
+    /// Who looks at a database that was not closed in order before this process opens it; nobody unless said, and then
+    /// damage on which sled aborts or hangs takes this process with it.
+    pub inspector: Option<Inspector>,
     /// Where tests make the disk fail; nowhere unless said.
     pub faults: Faults,
 }
@@ -40,7 +45,13 @@ pub struct Options {
 impl Options {
     /// The defaults.
     pub fn at(now: Timestamp) -> Self {
-        Self { now, cache_bytes: 8 * 1024 * 1024, reserve_bytes: RESERVE_BYTES, faults: Faults::default() }
+        Self {
+            now,
+            cache_bytes: 8 * 1024 * 1024,
+            reserve_bytes: RESERVE_BYTES,
+            inspector: None,
+            faults: Faults::default(),
+        }
     }
 }
 
@@ -105,6 +116,16 @@ pub enum OpenError {
         /// The format found.
         format: u32,
     },
+    /// Somebody else could have written it.
+    #[error("the state directory {} {}", dir.display(), untrusted(*owner, *mode))]
+    Untrusted {
+        /// The directory, or one in it.
+        dir: PathBuf,
+        /// Its owner, when that is somebody else.
+        owner: Option<u32>,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// An export that is to be restored cannot be read.
     #[error("the export cannot be restored")]
     Import(#[source] ImportError),
@@ -122,6 +143,13 @@ fn describe(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
 
+fn untrusted(owner: Option<u32>, mode: u32) -> String {
+    match owner {
+        Some(owner) => format!("belongs to the user {owner}"),
+        None => format!("can be written by others (mode {mode:04o})"),
+    }
+}
+
 impl Store {
     /// Opens the store in a state directory, or creates both; checks all of it; gives back what it knows.
     ///
@@ -129,10 +157,11 @@ impl Store {
     /// database is repaired as far as can be; `notes` tell what was lost.
     ///
     /// # Errors
-    /// When another process has it, it cannot be read or written, or a newer program wrote it.
+    /// When another process has it, somebody else may write to it, it cannot be read or written, or a newer program wrote it.
     pub fn open(dir: &Path, options: Options) -> Result<Opened, OpenError> {
         let files = Files::of(dir);
         make_directory(&files.dir).map_err(file_fault("create", &files.dir))?;
+        check_owner(&files)?;
         let lock = take_lock(&files)?;
         let earlier = notes::unacknowledged(&files.notices).map_err(file_fault("read", &files.notices))?;
         let mut notes = Vec::new();
@@ -148,13 +177,7 @@ impl Store {
         Ok(Opened { store, recovered, notes })
     }
 
-    fn start(
-        database: Database,
-        meta: Meta,
-        lock: Lock,
-        files: Files,
-        options: Options,
-    ) -> Result<Self, OpenError> {
+    fn start(database: Database, meta: Meta, lock: Lock, files: Files, options: Options) -> Result<Self, OpenError> {
         let shared = Arc::new(RwLock::new(Some(database)));
         let (requests, inbox) = sync_channel(QUEUE_LIMIT);
         let (stop, stopped) = sync_channel(1);
@@ -250,4 +273,26 @@ pub(super) fn take_lock(files: &Files) -> Result<Lock, OpenError> {
         LockError::Held { pid } => OpenError::InUse { dir: files.dir.clone(), pid },
         LockError::Io(source) => OpenError::File { step: "lock", path: files.lock.clone(), source },
     })
+}
+
+/// Whoever can write the state can have any command run as the user of any job: it must belong to this process's user, or
+/// to root, and nobody else may write to it.
+///
+/// # Errors
+/// When it is not so, or the directory cannot be looked at.
+pub(super) fn check_owner(files: &Files) -> Result<(), OpenError> {
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    for dir in [&files.dir, &files.database] {
+        let metadata = match std::fs::metadata(dir) {
+            Ok(metadata) => metadata,
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
+            Err(fault) => return Err(file_fault("look at", dir)(fault)),
+        };
+        let mode = metadata.mode() & 0o7777;
+        let owner = Some(metadata.uid()).filter(|uid| *uid != 0 && *uid != nix::unistd::geteuid().as_raw());
+        if owner.is_some() || mode & WRITABLE_BY_OTHERS != 0 {
+            return Err(OpenError::Untrusted { dir: dir.clone(), owner, mode });
+        }
+    }
+    Ok(())
 }

@@ -180,9 +180,9 @@ impl<'a> Rebuild<'a> {
 /// When a database cannot be written.
 pub(super) fn newest_whole_backup(backups: &Backups, outcome: &mut Outcome) -> Result<Option<PathBuf>, io::Error> {
     for path in backups.list()? {
-        let read = File::open(&path).map_err(ImportError::Read).and_then(|file| {
-            export::read(&mut BufReader::new(file), |_record, _sequence| Ok::<(), ImportError>(()))
-        });
+        let read = File::open(&path)
+            .map_err(ImportError::Read)
+            .and_then(|file| export::read(&mut BufReader::new(file), |_record, _sequence| Ok::<(), ImportError>(())));
         match read {
             Ok(summary) => {
                 outcome.restored = Some((path.clone(), summary));
@@ -260,6 +260,14 @@ fn newest_directories(runs_dir: &Path) -> io::Result<BTreeMap<JobName, u64>> {
         }
     }
     Ok(newest)
+}
+
+/// Whether some job has a directory of a run below `runs_dir`.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn has_runs(runs_dir: &Path) -> io::Result<bool> {
+    newest_directories(runs_dir).map(|newest| !newest.is_empty())
 }
 
 fn directories(dir: &Path) -> io::Result<Vec<PathBuf>> {

@@ -1,6 +1,7 @@
 //! Opening the database so that no damage stays unseen, and repairing it as far as can be.
 //!
-//! 1. After an unclean end, a copy is made: opening changes what it finds.
+//! 1. If its file is not, bit for bit, as it was left when it was closed in order, a copy is made, since opening changes
+//!    what it finds, and a process of its own [looks](super::inspect) at it first.
 //! 2. The manifest is marked unclean before anything is touched.
 //! 3. The database is opened and read to its end, every checksum compared; its content must have the fingerprint that
 //!    it names itself, and be no older than what was remembered outside of it.
@@ -15,16 +16,17 @@ use super::backup::Backups;
 use super::check::Check;
 use super::database::{Database, DatabaseError};
 use super::files::{Files, make_directory, sync_new_database};
+use super::inspect;
 use super::journal::{Journal, JournalError};
-use super::manifest::{Expectation, Manifest, Reading, Witness};
+use super::manifest::{Expectation, Imprint, Manifest, Reading, Witness};
 use super::notes::Note;
 use super::open::{OpenError, Options};
 use super::read::{ReadError, load_meta, with_cause};
-use super::rebuild::{Outcome, Rebuild, RebuildError, newest_whole_backup};
+use super::rebuild::{Outcome, Rebuild, RebuildError, has_runs, newest_whole_backup};
 use super::record::{Digest, Meta};
 
 /// Why a database cannot be used as it is.
-enum Unusable {
+pub(super) enum Unusable {
     /// It is damaged; another one can be built.
     Damaged(String),
     /// The reason lies outside of it, or it is newer: nothing is touched.
@@ -38,14 +40,20 @@ enum Unusable {
 pub(super) fn open(files: &Files, options: &Options, notes: &mut Vec<Note>) -> Result<(Database, Meta), OpenError> {
     files.finish_swap().map_err(file_fault("complete the exchange of", &files.database))?;
     let expected = expectation(files, notes)?;
+    if files.database.exists() && !files.database.is_dir() {
+        return repair(files, options, &expected, "it is no directory".to_owned(), notes);
+    }
     let bytes = files.database_bytes().map_err(file_fault("look at", &files.database))?;
-    let is_as_left = expected.database_bytes == Some(bytes);
-    if !is_as_left && bytes > 0 {
+    let doubtful = bytes > 0 && !is_as_left(files, bytes, &expected)?;
+    if doubtful {
         notes.extend(aside::copy(files).err().map(Note::from));
     }
     mark_open(files, &expected)?;
     let usable = match bytes {
-        0 if expected.sequence > 0 => Err(Unusable::Damaged("it is gone".to_owned())),
+        0 if expected.sequence > 0 || has_traces(files)? => Err(Unusable::Damaged("it is gone".to_owned())),
+        _ if doubtful => inspect::ask(options, &files.database, bytes)
+            .map_err(Unusable::Damaged)
+            .and_then(|()| open_checked(files, options, &expected)),
         _ => open_checked(files, options, &expected),
     };
     match usable {
@@ -58,8 +66,26 @@ pub(super) fn open(files: &Files, options: &Options, notes: &mut Vec<Note>) -> R
     }
 }
 
+/// Whether nobody has touched sled's file since it was closed in order.
+fn is_as_left(files: &Files, bytes: u64, expected: &Expectation) -> Result<bool, OpenError> {
+    let path = files.database_file();
+    match expected.database {
+        Some(left) if left.bytes == bytes => {
+            Imprint::of(&path).map(|found| found == left).map_err(file_fault("read", &path))
+        }
+        Some(_) | None => Ok(false),
+    }
+}
+
+/// Whether there was a database here once: without one, numbers of runs would begin anew and meet the directories of
+/// those of before.
+pub(super) fn has_traces(files: &Files) -> Result<bool, OpenError> {
+    let backups = Backups::new(files.backups.clone()).list().map_err(file_fault("read", &files.backups))?;
+    Ok(!backups.is_empty() || has_runs(&files.runs).map_err(file_fault("read", &files.runs))?)
+}
+
 /// What is remembered outside of the database.
-fn expectation(files: &Files, notes: &mut Vec<Note>) -> Result<Expectation, OpenError> {
+pub(super) fn expectation(files: &Files, notes: &mut Vec<Note>) -> Result<Expectation, OpenError> {
     let reading = Manifest::read(&files.manifest).map_err(file_fault("read", &files.manifest))?;
     let witness = Witness::read(&files.witness).map_err(file_fault("read", &files.witness))?;
     let manifest = match reading {
@@ -78,7 +104,7 @@ fn expectation(files: &Files, notes: &mut Vec<Note>) -> Result<Expectation, Open
 fn mark_open(files: &Files, expected: &Expectation) -> Result<(), OpenError> {
     let digest = expected.digest.unwrap_or_default();
     let meta = Meta { writer: String::new(), sequence: expected.sequence, digest };
-    Manifest::new(&meta, false, 0).write(&files.manifest).map_err(file_fault("write", &files.manifest))
+    Manifest::new(&meta, None).write(&files.manifest).map_err(file_fault("write", &files.manifest))
 }
 
 /// Opens the database, completes a large commit that was under way, and compares all of it with what is known of it.
@@ -86,7 +112,9 @@ fn open_checked(files: &Files, options: &Options, expected: &Expectation) -> Res
     make_directory(&files.database)
         .map_err(|source| Unusable::Refused(file_fault("create", &files.database)(source)))?;
     let database = open_database(&files.database, options).map_err(|fault| database_fault(files, fault))?;
-    Journal::new(files.journal.clone(), &options.faults).redo(&database).map_err(|fault| journal_fault(files, fault))?;
+    Journal::new(files.journal.clone(), &options.faults)
+        .redo(&database)
+        .map_err(|fault| journal_fault(files, fault))?;
     let check = Check::of(&database).map_err(|fault| read_fault(files, fault))?;
     if let Some(fault) = check.faults.first() {
         return Err(Unusable::Damaged(fault.clone()));
@@ -121,7 +149,12 @@ fn repair(
     let mut outcome = Outcome::default();
     let backups = Backups::new(files.backups.clone());
     let backup = newest_whole_backup(&backups, &mut outcome).map_err(file_fault("read", &files.backups))?;
-    let plan = Plan { backup: backup.as_deref(), evidence: set_aside.as_deref(), sequence: expected.sequence };
+    let plan = Plan {
+        backup: backup.as_deref(),
+        evidence: set_aside.as_deref(),
+        sequence: expected.sequence,
+        is_exact: false,
+    };
     build(files, options, &plan, &mut outcome)?;
     notes.push(Note::Repaired { reason, set_aside });
     tell(outcome, notes);
@@ -141,6 +174,8 @@ pub(super) struct Plan<'a> {
     pub evidence: Option<&'a Path>,
     /// Commits are counted on from here.
     pub sequence: u64,
+    /// Whether it becomes what the backup says and nothing else; otherwise the time since then is recorded as unknown.
+    pub is_exact: bool,
 }
 
 /// Builds a database and puts it in place.
@@ -175,17 +210,17 @@ fn fill(
     if let Some(evidence) = plan.evidence {
         rebuild.salvage(evidence, restored, outcome)?;
     }
-    outcome.gaps = rebuild.close_gaps(&files.runs, options.now)?;
+    if !plan.is_exact {
+        outcome.gaps = rebuild.close_gaps(&files.runs, options.now)?;
+    }
     rebuild.finish()
 }
 
-fn tell(outcome: Outcome, notes: &mut Vec<Note>) {
+pub(super) fn tell(outcome: Outcome, notes: &mut Vec<Note>) {
     let Outcome { restored, unreadable, salvaged, broken, gaps } = outcome;
     notes.extend(unreadable.into_iter().map(|(backup, reason)| Note::DamagedBackup { backup, reason }));
     notes.push(match restored {
-        Some((backup, summary)) => {
-            Note::Restored { backup, taken_at: summary.taken_at, records: summary.records }
-        }
+        Some((backup, summary)) => Note::Restored { backup, taken_at: summary.taken_at, records: summary.records },
         None => Note::NoBackup,
     });
     notes.push(Note::Salvaged { records: salvaged, broken });
@@ -226,7 +261,7 @@ pub(super) fn file_fault(step: &'static str, path: &Path) -> impl FnOnce(io::Err
     move |source| OpenError::File { step, path, source }
 }
 
-fn database_fault(files: &Files, fault: DatabaseError) -> Unusable {
+pub(super) fn database_fault(files: &Files, fault: DatabaseError) -> Unusable {
     match fault {
         DatabaseError::Locked(_) => Unusable::Refused(OpenError::InUse { dir: files.dir.clone(), pid: None }),
         DatabaseError::Io { step, source } if is_of_content(&source) => {
@@ -240,11 +275,11 @@ fn database_fault(files: &Files, fault: DatabaseError) -> Unusable {
 }
 
 /// Whether an error says something of the file's content, and not of the system: sled passes reads beyond the end on.
-fn is_of_content(fault: &io::Error) -> bool {
+pub(super) fn is_of_content(fault: &io::Error) -> bool {
     matches!(fault.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
 }
 
-fn journal_fault(files: &Files, fault: JournalError) -> Unusable {
+pub(super) fn journal_fault(files: &Files, fault: JournalError) -> Unusable {
     match fault {
         JournalError::File { step, path, source } => Unusable::Refused(OpenError::File { step, path, source }),
         JournalError::Database(fault) => database_fault(files, fault),
@@ -254,9 +289,7 @@ fn journal_fault(files: &Files, fault: JournalError) -> Unusable {
 
 fn read_fault(files: &Files, fault: ReadError) -> Unusable {
     match fault {
-        ReadError::Newer { version, .. } => {
-            Unusable::Refused(OpenError::Newer { dir: files.dir.clone(), version })
-        }
+        ReadError::Newer { version, .. } => Unusable::Refused(OpenError::Newer { dir: files.dir.clone(), version }),
         ReadError::Closed | ReadError::Store(_) | ReadError::Damaged { .. } => Unusable::Damaged(fault.to_string()),
     }
 }

@@ -4,20 +4,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use super::backup::Unsettled;
 use super::batch::{Batch, Sealed};
+use super::compact::{CompactError, Compacted, copy_into_fresh};
 use super::database::{Database, DatabaseError};
+use super::files::Files;
 use super::health::{Reporter, WriteState};
 use super::journal::{BATCH_BYTES, BATCH_KEYS, Journal, JournalError, apply_bounded, length};
-use super::backup::Unsettled;
-use super::compact::{CompactError, Compacted, copy_into_fresh};
-use super::files::Files;
-use super::manifest::{Manifest, Witness};
+use super::manifest::{Imprint, Manifest, Witness};
 use super::open::Options;
+use super::read::{ReadError, load_meta, with_cause};
+use super::record::Meta;
 use super::reserve::Reserve;
 use super::safeguard::open_database;
 use super::upkeep::{self, Upkeep, UpkeepDone, UpkeepError};
-use super::read::{ReadError, load_meta, with_cause};
-use super::record::Meta;
 use crate::scheduler::Change;
 
 /// Commits that may wait for the writer; a further one is refused. The daemon's loop has one under way.
@@ -131,8 +131,19 @@ impl Writer {
         let witness = Witness::open(&files.witness)?;
         let mut reserve = Reserve::new(files.reserve.clone(), options.reserve_bytes);
         reserve.take();
-        let writer =
-            Self { shared, inbox, reporter, files, options, journal, witness, reserve, meta, next: None, closing: false };
+        let writer = Self {
+            shared,
+            inbox,
+            reporter,
+            files,
+            options,
+            journal,
+            witness,
+            reserve,
+            meta,
+            next: None,
+            closing: false,
+        };
         writer.bear_witness();
         writer.report_writing();
         Ok(writer)
@@ -316,7 +327,8 @@ impl Writer {
     fn close(self) {
         if let Some(database) = self.take_database() {
             drop(database);
-            let manifest = self.files.database_bytes().map(|bytes| Manifest::new(&self.meta, true, bytes));
+            let imprint = Imprint::of(&self.files.database_file());
+            let manifest = imprint.map(|imprint| Manifest::new(&self.meta, Some(imprint)));
             if let Err(fault) = manifest.and_then(|manifest| manifest.write(&self.files.manifest)) {
                 tracing::warn!(%fault, "the manifest cannot be written; the next start will take this for an unclean end");
             }
@@ -331,19 +343,16 @@ impl Writer {
             Upkeep::Compact => {
                 done(self.compact().map(|sizes| upkeep::Done { compacted: Some(sizes), ..upkeep::Done::default() }));
             }
-            Upkeep::Backup { now } => {
-                match self.with_database(|database| upkeep::backup(database, &self.files, now)) {
-                    Ok(unsettled) => done(settle(unsettled, &self.files)),
-                    Err(fault) => done(Err(fault)),
-                }
-            }
+            Upkeep::Backup { now } => match self.with_database(|database| upkeep::backup(database, &self.files, now)) {
+                Ok(unsettled) => done(settle(unsettled, &self.files)),
+                Err(fault) => done(Err(fault)),
+            },
         }
     }
 
     fn routine(&mut self, now: crate::clock::Timestamp) -> Result<upkeep::Done, UpkeepError> {
-        let due = upkeep::backup_is_due(&self.files, self.meta.sequence, now).map_err(|fault| {
-            UpkeepError::Export { path: self.files.backups.clone(), source: fault.into() }
-        })?;
+        let due = upkeep::backup_is_due(&self.files, self.meta.sequence, now)
+            .map_err(|fault| UpkeepError::Export { path: self.files.backups.clone(), source: fault.into() })?;
         let mut done = upkeep::Done::default();
         if due {
             let unsettled = self.with_database(|database| upkeep::backup(database, &self.files, now))?;
@@ -355,18 +364,14 @@ impl Writer {
         Ok(done)
     }
 
-    fn with_database<T>(
-        &self,
-        work: impl FnOnce(&Database) -> Result<T, UpkeepError>,
-    ) -> Result<T, UpkeepError> {
+    fn with_database<T>(&self, work: impl FnOnce(&Database) -> Result<T, UpkeepError>) -> Result<T, UpkeepError> {
         let guard = self.shared.read().unwrap_or_else(PoisonError::into_inner);
         work(guard.as_ref().ok_or(ReadError::Closed)?)
     }
 
     /// Puts a copy without holes in the place of the database.
     fn compact(&mut self) -> Result<Compacted, UpkeepError> {
-        let sizes =
-            self.with_database(|database| Ok(copy_into_fresh(database, &self.files, &self.options.faults)?))?;
+        let sizes = self.with_database(|database| Ok(copy_into_fresh(database, &self.files, &self.options.faults)?))?;
         drop(self.take_database());
         let swapped = self.files.swap_in_fresh();
         // Whichever of the two lies in place now holds the same.

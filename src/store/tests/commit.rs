@@ -194,7 +194,8 @@ fn a_failing_disk_delays_commits_and_loses_none() {
             if fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
         });
         let dir = tempfile::tempdir().expect("a directory");
-        let opened = Store::open(dir.path(), Options { faults, ..Options::at(at(1_000_000)) }).expect("the store opens");
+        let opened =
+            Store::open(dir.path(), Options { faults, ..Options::at(at(1_000_000)) }).expect("the store opens");
         commit(&opened.store, vec![run(finished("a", 1))]).expect("durable");
 
         broken.store(true, Ordering::SeqCst);
