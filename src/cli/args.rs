@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, check, diff, events, health, history, list, logs, next, pause, reload, resume, run_verb, show,
-    shutdown, statistics, version, wait, why,
+    EXIT_CODES, cancel, check, diff, events, health, history, list, logs, next, pause, reload, resume, run_verb,
+    schema, show, shutdown, statistics, version, wait, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -74,6 +74,8 @@ pub enum Verb {
     /// jobs directory are checked as the daemon reads them: owner and mode count too, and as whom their jobs may run. Of
     /// other files only the text counts. The configuration is checked with them.
     Check(check::CheckArgs),
+    /// Print the JSON Schema of a job file, for editors
+    Schema(schema::SchemaArgs),
     /// Show what a reload would change
     ///
     /// Compares the jobs that are in force with the jobs directory as it is now, or with another directory that is to be

@@ -25,6 +25,7 @@ mod reload;
 mod resume;
 #[path = "run.rs"]
 mod run_verb;
+mod schema;
 mod session;
 mod show;
 mod shutdown;
@@ -129,6 +130,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Why(args) => why::run(session, args).await,
         Verb::Check(args) => check::run(session, args),
         Verb::Diff(args) => diff::run(session, args).await,
+        Verb::Schema(args) => schema::run(session, args),
         Verb::Reload(args) => reload::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,
         Verb::Shutdown(args) => shutdown::run(session, args).await,

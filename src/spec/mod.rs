@@ -27,4 +27,6 @@ pub(crate) use read::check_defaults;
 pub use read::{Account, Authority, ReadContext, read};
 pub use set::{Fault, LoadedSpec, SpecEntry, SpecSet};
 pub use suggest::closest;
+#[cfg(test)]
+pub(crate) use tree::asked_keys;
 pub(crate) use tree::{Field, Table};

@@ -25,6 +25,19 @@ pub(crate) struct Field<'t, 'i> {
     pub span: Range<usize>,
 }
 
+#[cfg(test)]
+thread_local! {
+    static ASKED: std::cell::RefCell<std::collections::BTreeSet<String>> = std::cell::RefCell::default();
+}
+
+/// The keys of every table that is read meanwhile, each with what stands in front of it.
+#[cfg(test)]
+pub(crate) fn asked_keys(read: impl FnOnce()) -> std::collections::BTreeSet<String> {
+    ASKED.take();
+    read();
+    ASKED.take()
+}
+
 impl<'t, 'i> Table<'t, 'i> {
     pub fn new(table: &'t DeTable<'i>, prefix: &'t str) -> Self {
         Self { table, prefix, asked: Vec::new() }
@@ -64,6 +77,8 @@ impl<'t, 'i> Table<'t, 'i> {
     /// write instead.
     pub fn finish(self, findings: &mut Findings, foreign: &[(&str, &str)]) {
         let asked = self.asked;
+        #[cfg(test)]
+        ASKED.with_borrow_mut(|all| all.extend(asked.iter().map(|key| format!("{}{key}", self.prefix))));
         let unknown = |key: &str| asked.iter().all(|asked| *asked != key);
         for (key, value) in self.table.iter().filter(|(key, _)| unknown(key.get_ref())) {
             let word: &str = key.get_ref();

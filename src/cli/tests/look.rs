@@ -6,8 +6,8 @@ use super::canned::Canned;
 use super::fixtures::{self, detail, ended, health, history, ill_health, job, jobs, skip_span, time, wire};
 use super::{every_form, jobctl};
 use crate::api::types::{
-    Config, Health, HistoryPage, Job, JobDetail, JobPage, JobState, LiveRun, Occurrence, Occurrences, Pause, RunState,
-    Version,
+    Config, ExcludedInstant, Health, HistoryPage, Job, JobDetail, JobPage, JobState, LiveRun, Occurrence, Occurrences,
+    Pause, RunState, Version,
 };
 use crate::cli::Exit;
 use crate::run::{self, QueueReason, SetupFailure};
@@ -114,9 +114,12 @@ async fn history_stops_at_its_limit_and_reads_page_by_page() {
         next: next.map(str::to_owned),
     };
     let daemon = Canned::new()
-        .answers("GET /v1/jobs/backup/runs?limit=3&outcome=failed%2Csucceeded", &page(0..2, Some("42")))
-        .answers("GET /v1/jobs/backup/runs?limit=1&outcome=failed%2Csucceeded&before=42", &page(2..3, Some("41.1")));
-    let done = jobctl(&daemon, None, "history backup -n 3 --outcome failed,succeeded -o json").await;
+        .answers("GET /v1/jobs/backup/runs?limit=3&outcome=failed%2Csucceeded%2Cskipped", &page(0..2, Some("42")))
+        .answers(
+            "GET /v1/jobs/backup/runs?limit=1&outcome=failed%2Csucceeded%2Cskipped&before=42",
+            &page(2..3, Some("41.1")),
+        );
+    let done = jobctl(&daemon, None, "history backup -n 3 --outcome failed,succeeded,skipped -o json").await;
     let entries: Vec<serde_json::Value> = serde_json::from_str(&done.out).unwrap();
     assert_eq!(entries.len(), 3);
     assert_eq!(entries[0]["run"], "backup/43");
@@ -184,8 +187,17 @@ async fn versions_of_both_sides() {
 
 fn why(detail: JobDetail, health: &Health) -> Canned {
     let page = HistoryPage { entries: history()[..1].to_vec(), next: None };
+    let excluded = ExcludedInstant {
+        at: time("2026-11-22T01:00:00Z"),
+        nominal: "2026-11-22T02:00:00".to_owned(),
+        cause: "the day is in weekends".to_owned(),
+    };
+    // Only a job that waits is told of what does not run before its next occurrence.
+    let excluded = if health.ok && detail.job.live.is_empty() { vec![excluded] } else { Vec::new() };
+    let next = Occurrences { job: "backup".to_owned(), occurrences: Vec::new(), excluded };
     Canned::new()
         .answers("GET /v1/jobs/backup", &detail)
+        .answers("GET /v1/jobs/backup/next?count=1&excluded=true", &next)
         .answers("GET /v1/jobs/backup/runs?limit=1", &page)
         .answers("GET /v1/health", health)
 }

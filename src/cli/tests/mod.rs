@@ -1,11 +1,13 @@
 //! What the verbs write, against a daemon whose answers are written down.
 
+mod ask;
 mod canned;
 mod check;
 mod drive;
 mod errors;
 mod fixtures;
 mod look;
+mod schema;
 
 use clap::Parser;
 

@@ -119,9 +119,12 @@ async fn oldest(client: &mut Client, path: &str) -> Result<Option<Time>, Failure
 /// What the records say: first what answers to an occurrence of that time, then what was live.
 fn found(facts: &Facts, span: Span, terminal: &Terminal) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // A record of many occurrences does not name those between its first and its last one; the schedule does.
+    let is_scheduled = facts.scheduled.as_ref().is_none_or(|scheduled| !scheduled.occurrences.is_empty());
     for entry in facts.records.iter().rev() {
         let of_then = match &entry.skipped {
-            Some(skipped) => span.meets(skipped.first.0, skipped.last.0),
+            Some(skipped) if is_scheduled => span.meets(skipped.first.0, skipped.last.0),
+            Some(skipped) => span.holds(skipped.first.0) || span.holds(skipped.last.0),
             None => entry.scheduled_at.is_some_and(|at| span.holds(at.0)) || span.holds(entry.created_at.0),
         };
         if of_then {
@@ -251,6 +254,10 @@ fn by_schedule(
     otherwise: impl FnOnce() -> Vec<Finding>,
 ) -> Vec<Finding> {
     let name = &facts.detail.job.name;
+    if facts.detail.definition.is_none() {
+        let text = format!("it {verb} then: its file is faulty and has never been good");
+        return vec![Finding::new("faulty", text).advice(format!("`jobctl why {name}` says what is wrong"))];
+    }
     let Some(scheduled) = &facts.scheduled else {
         let text = format!("it {verb} then: its file has no schedule, and nobody asked for a run");
         return vec![Finding::new("no_schedule", text).advice(format!("`jobctl run {name}`"))];
