@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, check, health, history, list, logs, next, pause, reload, resume, run_verb, show, shutdown,
+    EXIT_CODES, cancel, check, export, health, history, import, list, logs, new, next, pause, reload, resume, run_verb, show, shutdown,
     version, why,
 };
 
@@ -70,6 +70,12 @@ pub enum Verb {
     Check(check::CheckArgs),
     /// Read the jobs directory now, and show what changed
     Reload(reload::ReloadArgs),
+    /// Write a commented job file to begin with
+    New(new::NewArgs),
+    /// Make job files of crontabs and systemd timers
+    Import(import::ImportArgs),
+    /// Write jobs in the form of other schedulers
+    Export(export::ExportArgs),
     /// Tell whether the daemon and its jobs are well
     Health(health::HealthArgs),
     /// Shut the daemon down; live runs go on unless told otherwise

@@ -8,13 +8,16 @@ mod check;
 pub mod crontab;
 mod disable;
 mod draft;
+pub mod export;
 pub mod files;
 mod import;
 mod machine;
 mod name;
 mod system;
+pub mod systemd;
 #[cfg(test)]
 mod tests;
+mod template;
 mod text;
 
 pub use anacron::{AnacronJob, Anacrontab, Period};
@@ -22,6 +25,7 @@ pub use change::{Change, Everywhere};
 pub use check::{Comparison, FIRES_COMPARED, compare};
 pub use disable::comment_out;
 pub use draft::{Draft, DraftCommand, DraftSchedule, Setting};
-pub use import::{Finished, Import, ImportFault, Imported, LineOrigin, Reading};
+pub use import::{Finished, Import, ImportFault, Imported, LineOrigin, Reading, Terms};
 pub use machine::{Machine, MachineError, Table};
 pub use system::{DIRECTORIES, Dispensable, System};
+pub use template::Template;
