@@ -67,7 +67,12 @@ impl Anacrontab {
             }
             match job(trimmed) {
                 Some(job) => {
-                    table.jobs.push(AnacronJob { line: index + 1, text: line.to_owned(), variables: variables.clone(), ..job });
+                    table.jobs.push(AnacronJob {
+                        line: index + 1,
+                        text: line.to_owned(),
+                        variables: variables.clone(),
+                        ..job
+                    });
                 }
                 None => table.faults.push((index + 1, line.to_owned())),
             }
@@ -97,7 +102,8 @@ impl AnacronJob {
     /// A schedule on fixed days, at the hour at which anacron may begin.
     pub fn schedule(&self) -> DraftSchedule {
         let first_hour = self.variables.get("START_HOURS_RANGE").and_then(|range| range.split('-').next());
-        let first_hour: u32 = first_hour.and_then(|hour| hour.trim().parse().ok()).filter(|&hour| hour < 24).unwrap_or(0);
+        let first_hour: u32 =
+            first_hour.and_then(|hour| hour.trim().parse().ok()).filter(|&hour| hour < 24).unwrap_or(0);
         let minutes = (first_hour * 60 + self.delay_minutes) % (24 * 60);
         let (hour, minute) = (minutes / 60, minutes % 60);
         let mut schedule = match self.period {

@@ -74,8 +74,6 @@ fn compare_fields(fields: &Fields, schedules: &ScheduleSet, zone: Zone, after: T
     };
     match (0..ours.len().max(theirs.len())).find(|&index| ours.get(index) != theirs.get(index)) {
         None => Comparison::Equal { fires: ours.len(), last: ours.last().copied() },
-        Some(equal) => {
-            Comparison::Differs { equal, line: theirs.get(equal).copied(), job: ours.get(equal).copied() }
-        }
+        Some(equal) => Comparison::Differs { equal, line: theirs.get(equal).copied(), job: ours.get(equal).copied() },
     }
 }

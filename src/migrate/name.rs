@@ -18,9 +18,42 @@ const KEYWORDS: &[&str] = &["if", "then", "else", "elif", "while", "until", "do"
 
 /// What runs another command.
 const WRAPPERS: &[&str] = &[
-    "nice", "ionice", "nohup", "timeout", "env", "sudo", "flock", "chronic", "cronic", "setsid", "stdbuf", "time",
-    "exec", "run-one", "chrt", "taskset", "systemd-cat", "eval", "setlock", "savelog", "softlimit", "lckdo", "runuser",
-    "bash", "sh", "dash", "zsh", "ksh", "python", "python2", "python3", "perl", "php", "ruby", "node", "bundle",
+    "nice",
+    "ionice",
+    "nohup",
+    "timeout",
+    "env",
+    "sudo",
+    "flock",
+    "chronic",
+    "cronic",
+    "setsid",
+    "stdbuf",
+    "time",
+    "exec",
+    "run-one",
+    "chrt",
+    "taskset",
+    "systemd-cat",
+    "eval",
+    "setlock",
+    "savelog",
+    "softlimit",
+    "lckdo",
+    "runuser",
+    "bash",
+    "sh",
+    "dash",
+    "zsh",
+    "ksh",
+    "python",
+    "python2",
+    "python3",
+    "perl",
+    "php",
+    "ruby",
+    "node",
+    "bundle",
 ];
 
 /// Options of those that take the next word with them.
@@ -28,10 +61,53 @@ const OPTIONS_WITH_VALUE: &[&str] = &["-u", "-n", "-c", "-p", "-w", "-k", "-s", 
 
 /// What says little without the word behind it.
 const GENERAL: &[&str] = &[
-    "find", "rm", "cp", "mv", "tar", "rsync", "curl", "wget", "ssh", "scp", "docker", "podman", "git", "systemctl",
-    "service", "apt", "apt-get", "artisan", "console", "manage", "occ", "wp", "drush", "rake", "npm", "yarn", "kubectl",
-    "aws", "gcloud", "restic", "borg", "rclone", "certbot", "mail", "psql", "mysql", "make", "jobctl", "zfs", "btrfs",
-    "composer", "invoke-rc", "cat", "chown", "chmod", "ping", "logger",
+    "find",
+    "rm",
+    "cp",
+    "mv",
+    "tar",
+    "rsync",
+    "curl",
+    "wget",
+    "ssh",
+    "scp",
+    "docker",
+    "podman",
+    "git",
+    "systemctl",
+    "service",
+    "apt",
+    "apt-get",
+    "artisan",
+    "console",
+    "manage",
+    "occ",
+    "wp",
+    "drush",
+    "rake",
+    "npm",
+    "yarn",
+    "kubectl",
+    "aws",
+    "gcloud",
+    "restic",
+    "borg",
+    "rclone",
+    "certbot",
+    "mail",
+    "psql",
+    "mysql",
+    "make",
+    "jobctl",
+    "zfs",
+    "btrfs",
+    "composer",
+    "invoke-rc",
+    "cat",
+    "chown",
+    "chmod",
+    "ping",
+    "logger",
 ];
 
 /// Names that a job could have, the best first; each says more than the one before.
@@ -132,7 +208,12 @@ fn fit(text: &str) -> JobName {
 fn stem(path: &str) -> String {
     let file = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let ending = [".sh", ".bash", ".py", ".pl", ".rb", ".php", ".js", ".cron", ".d"];
-    ending.iter().find_map(|ending| file.strip_suffix(ending)).filter(|stem| !stem.is_empty()).unwrap_or(file).to_owned()
+    ending
+        .iter()
+        .find_map(|ending| file.strip_suffix(ending))
+        .filter(|stem| !stem.is_empty())
+        .unwrap_or(file)
+        .to_owned()
 }
 
 /// An argument that says what a command is about: a word, the last part of a path, the host of an address.
@@ -148,9 +229,10 @@ fn telling(word: &str) -> Option<String> {
 /// The words of the first simple command that is more than a preparation, wrappers left out.
 fn words_of_interest(command: &str) -> Vec<String> {
     let commands = simple_commands(command);
-    let interesting = commands.iter().map(|words| unwrapped(words)).find(|words| {
-        words.first().is_some_and(|program| !PREPARATIONS.contains(&program.as_str()))
-    });
+    let interesting = commands
+        .iter()
+        .map(|words| unwrapped(words))
+        .find(|words| words.first().is_some_and(|program| !PREPARATIONS.contains(&program.as_str())));
     interesting.or_else(|| commands.first().cloned()).unwrap_or_default()
 }
 
@@ -204,9 +286,8 @@ fn after_options<'a>(wrapper: &str, words: &'a [String]) -> &'a [String] {
 }
 
 fn is_assignment(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, _)| {
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    })
+    word.split_once('=')
+        .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
 /// Words between the shell's separators. Only good enough to find a name.
@@ -256,7 +337,10 @@ mod tests {
         for (command, name) in [
             ("/usr/local/bin/backup.sh --full > /dev/null 2>&1", "backup"),
             ("cd /srv/app && /usr/bin/php artisan schedule:run >> /dev/null", "artisan-schedule-run"),
-            ("[ -x /usr/lib/php/sessionclean ] && if [ ! -d /run/x ]; then /usr/lib/php/sessionclean; fi", "sessionclean"),
+            (
+                "[ -x /usr/lib/php/sessionclean ] && if [ ! -d /run/x ]; then /usr/lib/php/sessionclean; fi",
+                "sessionclean",
+            ),
             ("nice -n 19 ionice -c3 /opt/Report Weekly.py", "report"),
             ("flock -n /run/sync.lock rsync -a /srv/ host:/srv/", "rsync-srv"),
             ("sudo -u www-data python3 /srv/manage.py clearsessions", "manage-clearsessions"),

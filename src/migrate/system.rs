@@ -131,7 +131,11 @@ impl Import {
         }
         for (line, text) in &anacron.faults {
             let origin = LineOrigin { place: origin.place.clone(), line: Some(*line) };
-            self.add_fault(ImportFault { origin, text: text.clone(), reason: "anacron does not understand it".to_owned() });
+            self.add_fault(ImportFault {
+                origin,
+                text: text.clone(),
+                reason: "anacron does not understand it".to_owned(),
+            });
         }
     }
 

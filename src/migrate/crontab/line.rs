@@ -174,7 +174,10 @@ mod tests {
     #[test]
     fn entries() {
         let Ok(Line::Entry(entry)) = Line::parse(" -*/5\t0-6  * * mon   root  /bin/x  y ") else { panic!("an entry") };
-        assert_eq!((entry.schedule.as_str(), entry.unlogged, entry.rest), ("*/5 0-6 * * mon", true, "root  /bin/x  y "));
+        assert_eq!(
+            (entry.schedule.as_str(), entry.unlogged, entry.rest),
+            ("*/5 0-6 * * mon", true, "root  /bin/x  y ")
+        );
         let Ok(Line::Entry(boot)) = Line::parse("@reboot /bin/x") else { panic!("an entry") };
         assert_eq!((boot.times, boot.rest), (Times::Boot, "/bin/x"));
         assert_eq!(Line::parse("@fortnightly x"), Err(LineError::Nickname("@fortnightly".to_owned())));

@@ -8,8 +8,8 @@ mod translate;
 use std::collections::BTreeMap;
 
 pub use fields::{FieldError, Fields};
-pub use line::{LineError, Times};
 use line::{Line, split_word};
+pub use line::{LineError, Times};
 pub use translate::{Origin, TranslateError};
 pub(in crate::migrate) use translate::{Translated, translate};
 

@@ -34,7 +34,8 @@ fn star_or(other: BoxedStrategy<String>, steps: u32) -> impl Strategy<Value = St
 pub(super) fn expression() -> impl Strategy<Value = String> {
     const MONTHS: [&str; 12] = ["jan", "Feb", "MAR", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     const DAYS: [&str; 7] = ["sun", "Mon", "TUE", "wed", "thu", "fri", "sat"];
-    let minute = prop_oneof![8 => star_or(some(0, 59, &[]), 59), 1 => Just("~".to_owned()), 1 => Just("5~20".to_owned())];
+    let minute =
+        prop_oneof![8 => star_or(some(0, 59, &[]), 59), 1 => Just("~".to_owned()), 1 => Just("5~20".to_owned())];
     // Days that every month has: what can never run is refused, by both.
     let fields = (minute, star_or(some(0, 23, &[]), 12), star_or(some(1, 28, &[]), 15))
         .prop_flat_map(|first| (Just(first), star_or(some(1, 12, &MONTHS), 6), star_or(some(0, 7, &DAYS), 3)));
@@ -85,6 +86,7 @@ fn a_difference_is_found() {
     };
     assert_eq!((ours - line).num_minutes(), 1);
     // Another zone shows only where its clock does.
-    job.spec.schedules = import("CRON_TZ=Europe/Berlin\n30 2 * * * root x\n", Form::System).jobs[0].spec.schedules.clone();
+    job.spec.schedules =
+        import("CRON_TZ=Europe/Berlin\n30 2 * * * root x\n", Form::System).jobs[0].spec.schedules.clone();
     assert!(matches!(compare(job, Zone::utc(), after), Comparison::Differs { equal: 0, .. }));
 }

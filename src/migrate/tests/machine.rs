@@ -45,7 +45,10 @@ fn tables_are_found_as_cron_finds_them() {
     write(root.path(), "var/spool/cron/crontabs/alice", "0 1 * * * a\n", 0o600);
     let machine = Machine::at(root.path());
     let (tables, passed_over) = machine.system_tables().unwrap();
-    assert_eq!(tables.iter().map(|table| table.place.as_str()).collect::<Vec<_>>(), ["/etc/crontab", "/etc/cron.d/php"]);
+    assert_eq!(
+        tables.iter().map(|table| table.place.as_str()).collect::<Vec<_>>(),
+        ["/etc/crontab", "/etc/cron.d/php"]
+    );
     assert_eq!(passed_over, ["/etc/cron.d/php.dpkg-old"]);
     assert_eq!(machine.scripts("/etc/cron.daily").unwrap().0, ["/etc/cron.daily/tidy"]);
     assert_eq!(machine.scripts("/etc/cron.daily").unwrap().1, ["/etc/cron.daily/notes.txt"]);
@@ -73,7 +76,8 @@ fn a_script_is_a_job_when_its_directory_ran() {
 #[test]
 fn anacron_runs_what_cron_leaves_to_it() {
     let scripts: [(&str, &[&str]); 2] = [("/etc/cron.hourly", &[]), ("/etc/cron.daily", &["man-db"])];
-    let anacron = "RANDOM_DELAY=45\nSTART_HOURS_RANGE=3-22\n1 5 cron.daily run-parts /etc/cron.daily\n7 25 tapes /srv/tapes\n";
+    let anacron =
+        "RANDOM_DELAY=45\nSTART_HOURS_RANGE=3-22\n1 5 cron.daily run-parts /etc/cron.daily\n7 25 tapes /srv/tapes\n";
     let crontab = format!("{ETC_CRONTAB}30 7 * * * root invoke-rc.d anacron start\n");
     let mut import = Import::default();
     let dispensable = import.system(&system(&crontab, Some(anacron), &scripts));

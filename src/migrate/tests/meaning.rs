@@ -64,7 +64,8 @@ fn what_cannot_be_said_is_a_fault_of_its_line() {
          61 * * * * late\n0 0 * * * good\n",
         Form::User,
     );
-    let faults: Vec<_> = finished.faults.iter().map(|fault| (fault.origin.line.unwrap(), fault.reason.as_str())).collect();
+    let faults: Vec<_> =
+        finished.faults.iter().map(|fault| (fault.origin.line.unwrap(), fault.reason.as_str())).collect();
     assert_eq!(faults.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 3, 6, 7]);
     assert!(faults[0].1.contains("can never fire"), "{}", faults[0].1);
     assert!(faults[1].1.contains("Mars/Base"));
