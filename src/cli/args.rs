@@ -7,8 +7,13 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
+<<<<<<< HEAD
     EXIT_CODES, cancel, check, export, health, history, import, list, logs, new, next, pause, reload, resume, run_verb, show, shutdown,
     version, why,
+=======
+    EXIT_CODES, cancel, check, diff, events, health, history, list, logs, next, pause, reload, resume, run_verb, show,
+    shutdown, statistics, version, wait, why,
+>>>>>>> main
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -60,7 +65,13 @@ pub enum Verb {
     Resume(resume::ResumeArgs),
     /// Show when jobs run next
     Next(next::NextArgs),
-    /// Explain where a job stands, and what to do about it
+    /// Wait until runs are over, and exit as the first of them that did not succeed
+    Wait(wait::WaitArgs),
+    /// Show what the history of jobs adds up to: outcomes, durations, lateness
+    Statistics(statistics::StatisticsArgs),
+    /// Print every change as it happens
+    Events(events::EventsArgs),
+    /// Explain where a job stands, or what became of a time, and what to do about it
     Why(why::WhyArgs),
     /// Check job files, without a daemon
     ///
@@ -68,6 +79,11 @@ pub enum Verb {
     /// jobs directory are checked as the daemon reads them: owner and mode count too, and as whom their jobs may run. Of
     /// other files only the text counts. The configuration is checked with them.
     Check(check::CheckArgs),
+    /// Show what a reload would change
+    ///
+    /// Compares the jobs that are in force with the jobs directory as it is now, or with another directory that is to be
+    /// put in its place. Faulty files make it exit with 1.
+    Diff(diff::DiffArgs),
     /// Read the jobs directory now, and show what changed
     Reload(reload::ReloadArgs),
     /// Write a commented job file to begin with

@@ -133,7 +133,7 @@ fn not_configured(fault: &ConfigError) -> Failure {
     }
 }
 
-fn unreadable(fault: &JobsDirError) -> Failure {
+pub(super) fn unreadable(fault: &JobsDirError) -> Failure {
     let (exit, hint) = match fault {
         JobsDirError::Missing { .. } => {
             (Exit::NotFound, Some("name the files or the directory to check, as in `jobctl check jobs.d`".to_owned()))

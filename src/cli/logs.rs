@@ -3,7 +3,7 @@
 use super::moment::Zone;
 use super::session::Session;
 use super::target::{Target, job_path, run_path};
-use super::{Exit, Failure, complete, wait};
+use super::{Exit, Failure, complete, ending};
 use crate::api::client::{ClientError, Streaming};
 use crate::api::types::{JobDetail, OutputChunk, OutputLine, OutputMark, RunState, Stream};
 use crate::units::format_size;
@@ -123,10 +123,10 @@ pub async fn follow(session: &mut Session, mut what: Follow) -> Result<(), Failu
         match shown {
             Ok(()) => return Ok(()),
             Err(Interrupted::Connection(fault))
-                if what.follow && losses < wait::LOSSES_LIMIT && Failure::is_lost_connection(&fault) =>
+                if what.follow && losses < ending::LOSSES_LIMIT && Failure::is_lost_connection(&fault) =>
             {
                 losses = if what.shown == before { losses + 1 } else { 0 };
-                wait::reconnect(session, fault).await?;
+                ending::reconnect(session, fault).await?;
             }
             Err(Interrupted::Connection(fault)) => return Err(fault.into()),
             Err(Interrupted::Output(failure)) => return Err(failure),

@@ -8,6 +8,9 @@ pub mod args;
 mod cancel;
 mod check;
 pub mod complete;
+mod diff;
+mod ending;
+mod events;
 mod exit;
 mod export;
 mod failure;
@@ -20,6 +23,7 @@ mod moment;
 mod new;
 mod next;
 mod pause;
+mod progress;
 mod reload;
 mod resume;
 #[path = "run.rs"]
@@ -28,6 +32,7 @@ mod session;
 mod show;
 mod shutdown;
 mod socket;
+mod statistics;
 mod style;
 mod table;
 mod target;
@@ -121,8 +126,12 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Pause(args) => pause::run(session, args).await,
         Verb::Resume(args) => resume::run(session, args).await,
         Verb::Next(args) => next::run(session, args).await,
+        Verb::Wait(args) => wait::run(session, args).await,
+        Verb::Statistics(args) => statistics::run(session, args).await,
+        Verb::Events(args) => events::run(session, args).await,
         Verb::Why(args) => why::run(session, args).await,
         Verb::Check(args) => check::run(session, args),
+        Verb::Diff(args) => diff::run(session, args).await,
         Verb::Reload(args) => reload::run(session, args).await,
         Verb::New(args) => new::run(session, args).await,
         Verb::Import(args) => import::run(session, args).await,

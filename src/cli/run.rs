@@ -4,7 +4,7 @@ use super::logs::{self, Follow};
 use super::moment::{seconds, span};
 use super::session::Session;
 use super::target::job_path;
-use super::{Exit, Failure, complete, wait};
+use super::{Exit, Failure, complete, ending};
 use crate::api::client::ClientError;
 use crate::api::types::{Run, Triggered};
 
@@ -58,7 +58,7 @@ async fn to_the_end(session: &mut Session, follow: bool, triggered: &Triggered) 
     if follow {
         logs::follow(session, Follow::whole(&triggered.job, triggered.number)).await?;
     }
-    let run = wait::for_end(session, &triggered.job, triggered.number).await?;
+    let run = ending::for_end(session, &triggered.job, triggered.number).await?;
     if session.is_json() && !follow {
         session.json(&serde_json::to_vec(&run).expect("the wire types are plain data"))?;
     }
@@ -67,7 +67,7 @@ async fn to_the_end(session: &mut Session, follow: bool, triggered: &Triggered) 
     Ok(Exit::of_run(&run))
 }
 
-fn summary(run: &Run) -> String {
+pub(super) fn summary(run: &Run) -> String {
     let entry = &run.entry;
     let name = entry.run.as_deref().unwrap_or_default();
     let outcome = entry.outcome.map(|outcome| outcome.to_string()).unwrap_or_default();

@@ -4,11 +4,13 @@ mod daemon;
 mod health;
 mod job;
 mod run;
+mod statistics;
 
 pub use daemon::{config, load_summary, shutdown_mode};
 pub use health::{health, is_failure, jobs as jobs_health, live, ready};
-pub use job::{detail, job, occurrence};
+pub use job::{definition, detail, excluded, job, occurrence};
 pub use run::{entry_of_run, entry_of_skip, history_entry, run};
+pub use statistics::statistics;
 
 /// A length of time as a number of seconds, cut to microseconds.
 fn seconds(duration: std::time::Duration) -> f64 {

@@ -13,6 +13,7 @@ mod health;
 mod job;
 mod output;
 mod run;
+mod statistics;
 mod time;
 mod words;
 
@@ -21,10 +22,11 @@ pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
 pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready, StoreHealth, StrayFile};
 pub use job::{
-    CommandLine, Definition, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence, Occurrences, Pause,
-    PauseRequest, PauseSelectionRequest, Paused, ResumeSelectionRequest, Resumed, Retry, Totals,
+    CommandLine, Definition, ExcludedInstant, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence,
+    Occurrences, Pause, PauseRequest, PauseSelectionRequest, Paused, ResumeSelectionRequest, Resumed, Retry, Totals,
 };
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use run::{Attempt, Cancelled, Entry, HistoryPage, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered};
+pub use statistics::{Halves, JobStatistics, Quantiles, StatisticsPage};
 pub use time::Time;
 pub use words::{JobState, Outcome, RunState, Stream, Trigger};

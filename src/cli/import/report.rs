@@ -105,7 +105,8 @@ impl Report<'_> {
         let mut lines = vec![String::new(), self.summary(args)];
         lines.extend(self.disabled.iter().flatten().map(|table| {
             let Disabled { place, lines, copy } = table;
-            format!("{lines} of its lines are commented out in {place}; as it was, it is kept in {}", copy.display())
+            let lines = if *lines == 1 { "1 line is".to_owned() } else { format!("{lines} lines are") };
+            format!("{lines} commented out in {place}, which is kept as it was in {}", copy.display())
         }));
         let changes = self.changes();
         if !changes.is_empty() {
@@ -179,20 +180,16 @@ impl Report<'_> {
     }
 
     fn json(&self) -> Json<'_> {
-        let job = |(index, job): (usize, &'_ Imported)| {
-            let check = self.checks.as_ref().map(|checks| &checks[index]);
-            (index, check.map(|check| verdict(check, job)), check.map(Comparison::is_good))
-        };
         let jobs = self.finished.jobs.iter().enumerate().map(|(index, one)| {
-            let (_, check, check_passed) = job((index, one));
+            let check = self.checks.as_ref().map(|checks| &checks[index]);
             JsonJob {
                 name: one.name.as_str(),
                 path: self.target.path(one),
                 state: self.written[index],
                 from: from(&one.origin),
                 schedule: &one.schedule,
-                check,
-                check_passed,
+                check: check.map(|check| verdict(check, one)),
+                check_passed: check.map(Comparison::is_good),
                 changes: one.changes.iter().map(ToString::to_string).collect(),
                 text: &one.text,
             }

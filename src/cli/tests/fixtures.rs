@@ -18,6 +18,7 @@ pub fn time(text: &str) -> Time {
 pub fn job(name: &str) -> Job {
     Job {
         name: name.to_owned(),
+        revision: Some("0123456789abcdef0123456789abcdef".to_owned()),
         description: Some(format!("What {name} is for")),
         state: JobState::Waiting,
         enabled: true,
