@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, check, diff, events, health, history, list, logs, next, pause, reload, resume, run_verb,
-    schema, show, shutdown, statistics, version, wait, why,
+    EXIT_CODES, cancel, check, diff, events, export, health, history, import, list, logs, new, next, pause, reload,
+    resume, run_verb, schema, show, shutdown, statistics, version, wait, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -83,6 +83,12 @@ pub enum Verb {
     Diff(diff::DiffArgs),
     /// Read the jobs directory now, and show what changed
     Reload(reload::ReloadArgs),
+    /// Write a commented job file to begin with
+    New(new::NewArgs),
+    /// Make job files of crontabs and systemd timers
+    Import(import::ImportArgs),
+    /// Write jobs in the form of other schedulers
+    Export(export::ExportArgs),
     /// Tell whether the daemon and its jobs are well
     Health(health::HealthArgs),
     /// Shut the daemon down; live runs go on unless told otherwise

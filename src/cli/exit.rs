@@ -9,13 +9,13 @@ use crate::api::types::{ErrorCode, Outcome, Run};
 pub enum Exit {
     /// 0: it was done.
     Done,
-    /// 1: it failed, or what was asked about is not well: `check` found faults, `health` is not good.
+    /// 1: it failed, or what was asked about is not well: `check` found faults, `health` is not good, files are faulty.
     Failure,
     /// 2: the command line is not understood.
     Usage,
     /// 3: no daemon answers.
     NoDaemon,
-    /// 4: there is no such job, run, tag or output.
+    /// 4: there is no such job, run, tag, output or file.
     NotFound,
     /// 5: the daemon refused: the right is lacking, or the state does not allow it.
     Refused,
@@ -23,7 +23,7 @@ pub enum Exit {
     Unavailable,
     /// 130: interrupted by Ctrl-C.
     Interrupted,
-    /// `run --wait`: how the run ended.
+    /// `run --wait`, `wait`: how the run ended.
     Run(u8),
 }
 
@@ -31,15 +31,15 @@ pub enum Exit {
 pub const EXIT_CODES: &str = "\
 Exit codes:
     0  done
-    1  it failed, or what was asked about is not well (`check`, `health`, `reload` with faulty files)
+    1  it failed, or what was asked about is not well (`check`, `health`; `diff`, `reload` with faulty files)
     2  the command line is not understood
     3  no daemon answers
-    4  there is no such job, run, tag or output
+    4  there is no such job, run, tag, output or file
     5  the daemon refused: no right to do it, or the state does not allow it
     6  the daemon cannot do it now (busy, going down, state not writable)
   130  interrupted by Ctrl-C
 
-`run --wait` and `run --follow` exit as the run ended:
+`run --wait`, `run --follow` and `wait` exit as the run ended:
     0  succeeded, whatever exit code the job's success_exit_codes admit
     N  failed: the job's own exit code
 128+N  signal N ended it

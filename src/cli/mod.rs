@@ -12,12 +12,15 @@ mod diff;
 mod ending;
 mod events;
 mod exit;
+mod export;
 mod failure;
 mod health;
 mod history;
+mod import;
 mod list;
 mod logs;
 mod moment;
+mod new;
 mod next;
 mod pause;
 mod progress;
@@ -132,6 +135,9 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Diff(args) => diff::run(session, args).await,
         Verb::Schema(args) => schema::run(session, args),
         Verb::Reload(args) => reload::run(session, args).await,
+        Verb::New(args) => new::run(session, args).await,
+        Verb::Import(args) => import::run(session, args).await,
+        Verb::Export(args) => export::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,
         Verb::Shutdown(args) => shutdown::run(session, args).await,
         Verb::Version(args) => version::run(session, args).await,

@@ -92,8 +92,8 @@ impl Loader {
                     tracing::warn!(file = %stray.path.display(), "{}", stray.summary);
                 }
                 self.published.strays.store(Arc::new(std::mem::take(&mut set.strays)));
-                let ticket = answer.map(Ticket::Reload);
-                self.mailbox.send(Message::Input(Input::Event(Event::SpecsLoaded(set), ticket)));
+                let ticket = Ticket::Reload(answer);
+                self.mailbox.send(Message::Input(Input::Event(Event::SpecsLoaded(set), Some(ticket))));
             }
             Err(fault) => self.refuse(&fault, answer),
         }

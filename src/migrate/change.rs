@@ -55,6 +55,8 @@ pub enum Change {
         /// Section and key.
         key: String,
     },
+    /// A time that the clock jumps over: systemd leaves it out.
+    Gap,
     /// systemd counts a period from the last run, jobsd from a fixed midnight.
     Period {
         /// The setting.
@@ -62,6 +64,11 @@ pub enum Change {
     },
     /// A variable of the environment that systemd expands in a command line.
     Expansion,
+    /// `[defaults]` that jobs do not override.
+    Defaults {
+        /// Their keys.
+        keys: Vec<String>,
+    },
     /// What of cron is different for every line.
     Everywhere(Everywhere),
 }
@@ -80,6 +87,15 @@ pub enum Everywhere {
 impl Everywhere {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Output, Self::Overlap, Self::Locale];
+}
+
+impl Change {
+    /// The `[defaults]` of the daemon that imported jobs take on.
+    pub fn of_defaults(defaults: &str) -> Option<Self> {
+        let mut keys = super::import::default_keys(defaults);
+        keys.retain(|key| !["timezone", "overlap", "catch_up", "shell"].contains(&key.as_str()));
+        (!keys.is_empty()).then_some(Self::Defaults { keys })
+    }
 }
 
 impl fmt::Display for Change {
@@ -127,6 +143,9 @@ impl fmt::Display for Change {
                 "anacron counts {period} from the last run; this job has fixed days, and is caught up after downtime"
             ),
             Self::UnitSetting { key } => write!(f, "{key} has no counterpart in a job file and is left out"),
+            Self::Gap => f.write_str(
+                "a time that the clocks jump over in spring runs right after the jump; systemd leaves it out",
+            ),
             Self::Period { key } => {
                 write!(f, "{key} counts from the last run; `every` counts from a fixed midnight, whatever ran")
             }
@@ -134,6 +153,9 @@ impl fmt::Display for Change {
                 "systemd puts the values of variables into the words of a command; the command became a shell line \
                  that does so",
             ),
+            Self::Defaults { keys } => {
+                write!(f, "[defaults] of jobsd.toml say {}, which these jobs take on", keys.join(", "))
+            }
             Self::Everywhere(Everywhere::Output) => f.write_str(
                 "cron mails what a job prints to its user unless MAILTO says otherwise; jobsd keeps it for `jobctl logs`",
             ),

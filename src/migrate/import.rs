@@ -1,10 +1,8 @@
 //! [`Import`]: everything that is about to become a job, named, written and read back.
 
-use std::collections::BTreeSet;
-
 use super::crontab::{Crontab, Origin, Times, TranslateError, Translated, translate};
 use super::name::{Candidates, assign};
-use super::{Change, Draft};
+use super::{Change, Draft, DraftCommand};
 use crate::schedule::Zone;
 use crate::spec::{Faults, JobName, JobSpec, ReadContext, Source, read};
 
@@ -120,16 +118,17 @@ impl Import {
         self.faults.push(fault);
     }
 
-    /// Names every job, writes its file, and reads it as the daemon will.
-    ///
-    /// `taken` are the names that are not free. `context` and `defaults` are those of the daemon. A file that cannot be
-    /// read is a fault of the line that it came from, as of one that can never run.
-    pub fn finish(self, taken: &BTreeSet<JobName>, context: &ReadContext, defaults: &str) -> Finished {
-        let names = assign(&self.proposals.iter().map(|proposal| proposal.names.clone()).collect::<Vec<_>>(), taken);
+    /// Names every job, writes its file, and reads it as the daemon will. A file that cannot be read is a fault of the
+    /// line that it came from, as of one that can never run.
+    pub fn finish(self, terms: &Terms<'_>) -> Finished {
+        let names: Vec<Candidates> =
+            self.proposals.iter().map(|proposal| proposal.names.clone().prefixed(terms.prefix)).collect();
+        let names = assign(&names);
         let mut finished = Finished { jobs: Vec::new(), faults: self.faults };
-        for (proposal, name) in self.proposals.into_iter().zip(names) {
+        for (mut proposal, name) in self.proposals.into_iter().zip(names) {
+            terms.keep_usual(&mut proposal.draft);
             let text = proposal.draft.to_toml();
-            match read_back(&name, &text, context, defaults) {
+            match read_back(&name, &text, terms) {
                 Ok(spec) => finished.jobs.push(Imported {
                     name,
                     spec,
@@ -151,7 +150,41 @@ impl Import {
     }
 }
 
-fn read_back(name: &JobName, text: &str, context: &ReadContext, defaults: &str) -> Result<JobSpec, Faults> {
-    let context = ReadContext { path: format!("{name}.toml").into(), ..context.clone() };
-    read(name, &Source { text: text.to_owned(), defaults: defaults.to_owned() }, &context)
+fn read_back(name: &JobName, text: &str, terms: &Terms<'_>) -> Result<JobSpec, Faults> {
+    let context = ReadContext { path: format!("{name}.toml").into(), ..terms.context.clone() };
+    read(name, &Source { text: text.to_owned(), defaults: terms.defaults.to_owned() }, &context)
+}
+
+/// How jobs are named and read.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// As the daemon reads them.
+    pub context: &'a ReadContext,
+    /// The `[defaults]` of the daemon.
+    pub defaults: &'a str,
+    /// In front of each name.
+    pub prefix: &'a str,
+}
+
+impl Terms<'_> {
+    /// Where `[defaults]` name a zone or a shell, a job that had the usual one has to say so.
+    fn keep_usual(&self, draft: &mut Draft) {
+        let has_own = draft.timezone.is_some() || draft.schedules.iter().all(|schedule| schedule.timezone.is_some());
+        let keys = default_keys(self.defaults);
+        if draft.shell.is_none()
+            && matches!(draft.command, DraftCommand::Line(_))
+            && keys.iter().any(|key| key == "shell")
+        {
+            draft.shell = Some("/bin/sh".to_owned());
+        }
+        if !has_own && keys.iter().any(|key| key == "timezone") {
+            draft.timezone = Some(self.context.timezone.name().to_owned());
+        }
+    }
+}
+
+/// The keys of `[defaults]`.
+pub(super) fn default_keys(defaults: &str) -> Vec<String> {
+    let table = defaults.parse::<toml::Table>().unwrap_or_default();
+    table.keys().cloned().collect()
 }

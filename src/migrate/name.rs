@@ -145,6 +145,12 @@ impl Candidates {
         self
     }
 
+    /// The same, with a text in front of each.
+    pub fn prefixed(self, prefix: &str) -> Self {
+        let names = if self.0.is_empty() { vec!["job".to_owned()] } else { self.0 };
+        Self(names.into_iter().map(|name| format!("{prefix}{name}")).collect())
+    }
+
     /// The same, with a word behind it as the next choice.
     pub fn or_with(mut self, word: &str) -> Self {
         let longer = self.0.first().map(|first| format!("{first}-{}", stem(word)));
@@ -153,10 +159,10 @@ impl Candidates {
     }
 }
 
-/// A name for each, none twice and none of `taken`. Where two want the same, both take the one that says more.
-pub(super) fn assign(candidates: &[Candidates], taken: &BTreeSet<JobName>) -> Vec<JobName> {
+/// A name for each, none twice. Where two want the same, both take the one that says more.
+pub(super) fn assign(candidates: &[Candidates]) -> Vec<JobName> {
     let mut names: Vec<Option<JobName>> = vec![None; candidates.len()];
-    let mut used = taken.clone();
+    let mut used = BTreeSet::new();
     let deepest = candidates.iter().map(|names| names.0.len()).max().unwrap_or_default();
     for level in 0..deepest {
         let mut wanted: BTreeMap<JobName, Vec<usize>> = BTreeMap::new();
@@ -323,7 +329,7 @@ mod tests {
 
     fn names(commands: &[&str]) -> Vec<String> {
         let candidates: Vec<_> = commands.iter().map(|command| Candidates::of_command(command)).collect();
-        assign(&candidates, &BTreeSet::new()).iter().map(ToString::to_string).collect()
+        assign(&candidates).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -355,7 +361,7 @@ mod tests {
     fn names_are_unique_and_say_what_tells_them_apart() {
         assert_eq!(names(&["backup.sh daily", "backup.sh weekly", "tidy"]), ["backup-daily", "backup-weekly", "tidy"]);
         assert_eq!(names(&["x", "x", "x"]), ["x", "x-2", "x-3"]);
-        let taken = BTreeSet::from([JobName::new("x").unwrap()]);
-        assert_eq!(assign(&[Candidates::of_command("x").or_within("shop")], &taken)[0].as_str(), "shop-x");
+        let shops = ["shop", "mall"].map(|place| Candidates::of_command("x").or_within(place).prefixed("Old "));
+        assert_eq!(assign(&shops).iter().map(JobName::as_str).collect::<Vec<_>>(), ["old-shop-x", "old-mall-x"]);
     }
 }

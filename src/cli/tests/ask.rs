@@ -246,10 +246,14 @@ fn at_half_past() -> Occurrence {
 async fn why_at_a_time_follows_from_the_records_first() {
     let job = detail(job("backup"));
     let mut told = String::new();
-    for (words, minute) in
-        [("2026-11-21 03:30", "21T02:30"), ("2026-11-20 02:30", "20T01:30"), ("2026-11-19 07:00", "19T06:00")]
-    {
-        let daemon = asked(&job, minute, history(), Vec::new(), None);
+    for (words, minute, occurrences) in [
+        ("2026-11-21 03:30", "21T02:30", vec![at_half_past()]),
+        ("2026-11-20 02:30", "20T01:30", Vec::new()),
+        ("2026-11-19 02:30", "19T01:30", vec![at_half_past()]),
+        // Between the first and the last of the record, and none of them.
+        ("2026-11-19 07:00", "19T06:00", Vec::new()),
+    ] {
+        let daemon = asked(&job, minute, history(), occurrences, None);
         let screen = super::Screen::default();
         let cli = <super::Cli as clap::Parser>::try_parse_from(["jobctl", "why", "backup", "--at", words]).unwrap();
         let mut session = super::Session::new(screen.terminal(None), cli.global.output, vec![daemon.socket()]);

@@ -31,7 +31,7 @@ fn star_or(other: BoxedStrategy<String>, steps: u32) -> impl Strategy<Value = St
     prop_oneof![3 => Just("*".to_owned()), 1 => (2..=steps).prop_map(|step| format!("*/{step}")), 4 => other]
 }
 
-fn expression() -> impl Strategy<Value = String> {
+pub(super) fn expression() -> impl Strategy<Value = String> {
     const MONTHS: [&str; 12] = ["jan", "Feb", "MAR", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     const DAYS: [&str; 7] = ["sun", "Mon", "TUE", "wed", "thu", "fri", "sat"];
     let minute =
@@ -64,7 +64,7 @@ proptest! {
         let after = chrono::DateTime::from_timestamp(after, 0).unwrap();
         for job in &finished.jobs {
             match compare(job, Zone::utc(), after) {
-                Comparison::Equal { fires, .. } => prop_assert!(fires > 50, "{}: {fires} fires", job.text),
+                Comparison::Equal { fires, .. } => prop_assert!(fires > 0, "{}", job.text),
                 other => prop_assert!(false, "{}\n{other:?}", job.text),
             }
         }

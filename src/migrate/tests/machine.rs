@@ -1,11 +1,11 @@
 //! A whole machine: directories of scripts, anacron, and what cron passes over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::context;
+use super::finish;
 use crate::migrate::crontab::{Crontab, Form, Origin};
 use crate::migrate::{Anacrontab, Change, Import, Machine, Reading, System};
 
@@ -63,7 +63,7 @@ fn a_script_is_a_job_when_its_directory_ran() {
     let scripts: [(&str, &[&str]); 2] = [("/etc/cron.hourly", &["sync"]), ("/etc/cron.daily", &["man-db", "dpkg"])];
     let mut import = Import::default();
     assert_eq!(import.system(&system(ETC_CRONTAB, None, &scripts)), []);
-    let finished = import.finish(&BTreeSet::new(), &context(), "");
+    let finished = finish(import);
     let shown: Vec<_> = finished.jobs.iter().map(|job| format!("{} {}", job.name, job.schedule)).collect();
     assert_eq!(shown, ["sync 17 * * * *", "man-db 25 6 * * *", "dpkg 25 6 * * *"]);
     let job = &finished.jobs[1];
@@ -82,7 +82,7 @@ fn anacron_runs_what_cron_leaves_to_it() {
     let mut import = Import::default();
     let dispensable = import.system(&system(&crontab, Some(anacron), &scripts));
     assert_eq!(dispensable.iter().map(|line| line.origin.line).collect::<Vec<_>>(), [Some(1), Some(2), Some(3)]);
-    let finished = import.finish(&BTreeSet::new(), &context(), "");
+    let finished = finish(import);
     let shown: Vec<_> = finished.jobs.iter().map(|job| format!("{} {}", job.name, job.schedule)).collect();
     assert_eq!(shown, ["man-db 5 3 * * *", "tapes 25 3 * * 0"]);
     assert_eq!(finished.jobs[0].reading, Reading::Inexact);
@@ -94,7 +94,7 @@ fn anacron_runs_what_cron_leaves_to_it() {
 fn scripts_that_nothing_runs_are_told() {
     let mut import = Import::default();
     import.system(&system("", None, &[("/etc/cron.weekly", &["man-db"])]));
-    let finished = import.finish(&BTreeSet::new(), &context(), "");
+    let finished = finish(import);
     assert_eq!((finished.jobs[0].name.as_str(), finished.jobs[0].schedule.as_str()), ("man-db", "47 6 * * 7"));
     assert!(matches!(finished.jobs[0].changes.as_slice(), [Change::Unattended { .. }, Change::Directory { .. }]));
 }

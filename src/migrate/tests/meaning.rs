@@ -1,8 +1,8 @@
 //! What a line meant beside its time.
 
-use super::import;
-use crate::migrate::Change;
-use crate::migrate::crontab::Form;
+use super::{context, import};
+use crate::migrate::crontab::{Crontab, Form, Origin};
+use crate::migrate::{Change, Import, Terms};
 use crate::spec::Command;
 
 #[test]
@@ -81,4 +81,16 @@ fn a_boot_line_is_not_missed_by_a_slow_boot() {
     let spec = &finished.jobs[0].spec;
     assert_eq!(spec.catch_up.policy, crate::spec::CatchUpPolicy::Latest);
     assert!(!spec.schedules.is_empty());
+}
+
+#[test]
+fn defaults_of_the_daemon_do_not_move_a_line() {
+    let mut import = Import::default();
+    let origin = Origin { place: "x".to_owned(), form: Form::User, owner: None, name: None };
+    import.crontab(&Crontab::read(b"0 3 * * * x\n", Form::User), &origin);
+    let defaults = "timezone = 'Asia/Tokyo'\nshell = '/bin/bash'\ntimeout = '1h'\n";
+    let finished = import.finish(&Terms { context: &context(), defaults, prefix: "" });
+    assert!(finished.jobs[0].text.contains("timezone = \"Europe/Berlin\""));
+    assert_eq!(finished.jobs[0].spec.command.argv(), ["/bin/sh", "-c", "x"]);
+    assert_eq!(Change::of_defaults(defaults), Some(Change::Defaults { keys: vec!["timeout".to_owned()] }));
 }

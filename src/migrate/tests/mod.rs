@@ -1,13 +1,12 @@
 //! Whole crontabs, imported.
 
 mod equivalence;
+mod export;
 mod machine;
 mod meaning;
 
-use std::collections::BTreeSet;
-
 use super::crontab::{Crontab, Form, Origin};
-use super::{Finished, Import};
+use super::{Finished, Import, Terms};
 use crate::schedule::Zone;
 use crate::spec::{Authority, ReadContext};
 
@@ -20,5 +19,9 @@ fn import(text: &str, form: Form) -> Finished {
     let origin = Origin { place: "/etc/crontab".to_owned(), form, owner: None, name: None };
     let mut import = Import::default();
     import.crontab(&Crontab::read(text.as_bytes(), form), &origin);
-    import.finish(&BTreeSet::new(), &context(), "")
+    finish(import)
+}
+
+pub(in crate::migrate) fn finish(import: Import) -> Finished {
+    import.finish(&Terms { context: &context(), defaults: "", prefix: "" })
 }
