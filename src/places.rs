@@ -87,7 +87,9 @@ pub fn socket_candidates(around: &Surroundings) -> Vec<PathBuf> {
     if around.is_root() {
         return vec![system];
     }
-    places.socket.into_iter().chain([places.state_dir.join("jobsd.sock"), system]).collect()
+    // Where systemd makes it (pam_systemd(8)), for a terminal without the variable, as `su` gives one.
+    let runtime = places.socket.unwrap_or_else(|| format!("/run/user/{}/jobsd/jobsd.sock", around.account.uid).into());
+    [runtime].into_iter().chain([places.state_dir.join("jobsd.sock"), system]).collect()
 }
 
 fn below(around: &Surroundings, said: Option<&PathBuf>, usual: &str) -> Result<PathBuf, NoHome> {
@@ -133,6 +135,8 @@ mod tests {
             ["/run/user/1000/jobsd/jobsd.sock", "/home/alice/.local/state/jobsd/jobsd.sock", "/run/jobsd/jobsd.sock"]
                 .map(PathBuf::from)
         );
+        let no_variable = around(1000, Some("/home/alice"), None);
+        assert_eq!(socket_candidates(&no_variable)[0], Path::new("/run/user/1000/jobsd/jobsd.sock"));
     }
 
     #[test]

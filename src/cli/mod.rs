@@ -1,6 +1,6 @@
 //! `jobctl`: one file per verb.
 //!
-//! [`run`] reads the command line ([`args`]), opens a [`session::Session`] and hands it to the verb. Data goes to
+//! [`main`] reads the command line ([`args`]), opens a [`Session`] and hands it to the verb. Data goes to
 //! standard output, talk to standard error; with `-o json` the data is what the API answered. Every way to end is an
 //! [`Exit`] code of one list.
 
