@@ -152,6 +152,7 @@ fn read_sources(recovered: &Recovered, reading: &Reading) -> SpecIndex {
             path: Path::new(&format!("{job}.toml")).to_owned(),
             authority: reading.authority.clone(),
             timezone: reading.timezone,
+            machine: reading.machine.clone(),
         };
         match spec::read(job, source, &context) {
             Ok(mut spec) => {

@@ -87,7 +87,7 @@ fn reading(around: &Surroundings, notes: &mut Vec<String>) -> Reading {
         Zone::utc()
     });
     let authority = if around.is_root() { Authority::Anybody } else { Authority::Only(around.account.clone()) };
-    Reading { defaults: String::new(), authority, timezone }
+    Reading { defaults: String::new(), authority, timezone, machine: around.machine.clone() }
 }
 
 /// Reads the file at `path`; one that was not asked for need not exist.
@@ -107,7 +107,7 @@ fn read_file(
         Err(source) => return Err(ConfigError::Unreadable { path, source }),
     };
     let text = read_trusted(&mut file, &path, trust)?;
-    let context = ReadContext { path: path.clone(), authority: reading.authority.clone(), timezone: reading.timezone };
+    let context = ReadContext { path: path.clone(), authority: reading.authority.clone(), timezone: reading.timezone, machine: reading.machine.clone() };
     let said = ConfigFile::read(&path, &text, &context).map_err(ConfigError::Faulty)?;
     Ok((Some(path), said))
 }

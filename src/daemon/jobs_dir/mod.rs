@@ -26,7 +26,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstat};
 
 use crate::schedule::Zone;
-use crate::spec::{Authority, Fault, JobName, LoadedSpec, ReadContext, Source, SpecEntry, SpecSet, read};
+use crate::spec::{Authority, Fault, JobName, LoadedSpec, Machine, ReadContext, Source, SpecEntry, SpecSet, read};
 use entry::{Unreadable, open};
 pub use error::JobsDirError;
 use stamp::{Stamp, Tick};
@@ -55,6 +55,8 @@ pub struct Reading {
     pub authority: Authority,
     /// The zone of schedules that name none.
     pub timezone: Zone,
+    /// What can be had on the machine.
+    pub machine: Machine,
 }
 
 /// A file as it was when it was read.
@@ -190,9 +192,9 @@ impl JobsDir {
             Ok(job) => job,
             Err(fault) => return Meaning::Stray(Arc::new(fault.at(&path))),
         };
-        let Reading { defaults, authority, timezone } = self.reading.clone();
+        let Reading { defaults, authority, timezone, machine } = self.reading.clone();
         let source = Source { text, defaults };
-        let entry = match read(&job, &source, &ReadContext { path: path.clone(), authority, timezone }) {
+        let entry = match read(&job, &source, &ReadContext { path: path.clone(), authority, timezone, machine }) {
             Ok(spec) => SpecEntry::Good(Arc::new(LoadedSpec { spec: Arc::new(spec), source, path })),
             Err(faults) => SpecEntry::Faulty(Arc::new(faults.to_fault())),
         };
