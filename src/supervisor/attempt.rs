@@ -140,9 +140,15 @@ impl Attempt {
     pub fn due(&self) -> Option<Monotonic> {
         match (&self.phase, self.stop) {
             (Phase::Left { next_look }, _) => Some(*next_look),
-            (Phase::Ending(end), Stop::None) => end.executed.and_then(|at| self.timeout_at(at)).into_iter().chain([end.next_look]).min(),
-            (Phase::Ending(end), Stop::Signalled(stopping)) => Some(end.next_look.min(stopping.kill_at)),
-            (Phase::Ending(end), Stop::Killing { .. }) => Some(end.next_look),
+            (Phase::Ending(end), stop) => {
+                let more = match stop {
+                    _ if !self.awaits_leftovers() => None,
+                    Stop::None => end.executed.and_then(|executed| self.timeout_at(executed)),
+                    Stop::Signalled(stopping) => Some(stopping.kill_at),
+                    Stop::Killing { .. } => None,
+                };
+                more.into_iter().chain([end.next_look]).min()
+            }
             (_, Stop::Signalled(stopping)) => Some(stopping.kill_at),
             (_, Stop::Killing { again_at, .. }) => Some(again_at),
             (Phase::SettingUp(News::Record { next_look }), Stop::None) => Some(*next_look),

@@ -57,6 +57,7 @@ impl Supervisor {
     /// An attempt's time has come.
     pub fn on_time(&mut self, key: Key, now: Monotonic) {
         let Some(attempt) = self.attempts.get(&key) else { return };
+        let is_ending = matches!(attempt.phase, Phase::Ending(_) | Phase::Left { .. });
         match (&attempt.phase, attempt.stop) {
             (Phase::Left { .. }, _) => self.look_at_ending = true,
             (Phase::Ending(end), stop) => {
@@ -74,7 +75,10 @@ impl Supervisor {
             (Phase::SettingUp(_), Stop::None) if attempt.setup_deadline() <= now => self.fail_setup(key),
             (Phase::SettingUp(_), Stop::None) => self.read_news(key, now),
         }
-        self.arm(key);
+        // What is ending sets its timer when it was looked at, which comes next.
+        if !is_ending {
+            self.arm(key);
+        }
     }
 
     /// Gives up a child that is not done with its set-up. It never became its program and never will: SIGKILL is sent
