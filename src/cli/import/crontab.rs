@@ -85,7 +85,8 @@ pub(super) fn run(session: &mut Session, args: &CrontabArgs) -> Result<Exit, Fai
     } else {
         None
     };
-    let report = report::Report { target: &target, gathered: &gathered, finished: &finished, checks, written, disabled };
+    let report =
+        report::Report { target: &target, gathered: &gathered, finished: &finished, checks, written, disabled };
     report.show(session, &args.write)?;
     if differs {
         let message = "nothing is written: some jobs would not run when their lines do";

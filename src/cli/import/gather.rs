@@ -125,7 +125,8 @@ fn drop_in_name(place: &str) -> Option<String> {
 fn of_file(file: &Path, args: &CrontabArgs, around: &Surroundings) -> Result<Table, Failure> {
     let is_input = file == Path::new("-");
     let place = if is_input { STANDARD_INPUT.to_owned() } else { absolute(file).display().to_string() };
-    let (bytes, mode) = if is_input { (standard_input()?, PRIVATE) } else { Machine::file(file).map_err(unreadable)? };
+    let (bytes, mode) =
+        if is_input { (standard_input()?, PRIVATE) } else { Machine::file(file).map_err(unreadable)? };
     let form = args.form.map_or_else(|| form_of(&place, &bytes), Form::from);
     let spool = place.contains("/var/spool/cron/").then(|| place.rsplit('/').next().unwrap_or_default().to_owned());
     let owner = match form {
@@ -153,12 +154,7 @@ fn form_of(place: &str, bytes: &[u8]) -> Form {
     if all && !place.contains("/var/spool/cron/") { Form::System } else { Form::User }
 }
 
-fn of_user(
-    user: Option<&str>,
-    machine: &Machine,
-    args: &CrontabArgs,
-    around: &Surroundings,
-) -> Result<Table, Failure> {
+fn of_user(user: Option<&str>, machine: &Machine, args: &CrontabArgs, around: &Surroundings) -> Result<Table, Failure> {
     let name = user.unwrap_or(&around.account.user);
     let missing = || {
         let failure = Failure::new(Exit::NotFound, format!("{name} has no crontab"));
