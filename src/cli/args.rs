@@ -7,13 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-<<<<<<< HEAD
-    EXIT_CODES, cancel, check, export, health, history, import, list, logs, new, next, pause, reload, resume, run_verb, show, shutdown,
-    version, why,
-=======
-    EXIT_CODES, cancel, check, diff, events, health, history, list, logs, next, pause, reload, resume, run_verb, show,
-    shutdown, statistics, version, wait, why,
->>>>>>> main
+    EXIT_CODES, cancel, check, diff, events, export, health, history, import, list, logs, new, next, pause, reload,
+    resume, run_verb, show, shutdown, statistics, version, wait, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed

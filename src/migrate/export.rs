@@ -74,7 +74,11 @@ impl Exported {
     fn job(&mut self, job: &Job<'_>, form: Form, usual: Usual<'_>, in_force: &mut Variables) {
         self.put("");
         let spec = job.spec;
-        self.comment(&format!("{}{}", spec.name, spec.description.as_ref().map(|it| format!(": {it}")).unwrap_or_default()));
+        self.comment(&format!(
+            "{}{}",
+            spec.name,
+            spec.description.as_ref().map(|it| format!(": {it}")).unwrap_or_default()
+        ));
         let losses = losses(spec);
         self.losses += losses.len();
         for loss in losses {
@@ -298,7 +302,10 @@ fn losses(spec: &JobSpec) -> Vec<String> {
         }
     };
     lost(spec.timeout.is_some(), format!("timeout {}", spec.timeout.map(format_duration).unwrap_or_default()));
-    lost(!matches!(spec.overlap, Overlap::Allow { .. }), format!("overlap {}: cron starts it again", spec.overlap.name()));
+    lost(
+        !matches!(spec.overlap, Overlap::Allow { .. }),
+        format!("overlap {}: cron starts it again", spec.overlap.name()),
+    );
     let catch_up = match spec.catch_up.policy {
         CatchUpPolicy::None => None,
         CatchUpPolicy::Latest => Some("latest"),

@@ -171,7 +171,10 @@ impl Terms<'_> {
     fn keep_usual(&self, draft: &mut Draft) {
         let has_own = draft.timezone.is_some() || draft.schedules.iter().all(|schedule| schedule.timezone.is_some());
         let keys = default_keys(self.defaults);
-        if draft.shell.is_none() && matches!(draft.command, DraftCommand::Line(_)) && keys.iter().any(|key| key == "shell") {
+        if draft.shell.is_none()
+            && matches!(draft.command, DraftCommand::Line(_))
+            && keys.iter().any(|key| key == "shell")
+        {
             draft.shell = Some("/bin/sh".to_owned());
         }
         if !has_own && keys.iter().any(|key| key == "timezone") {

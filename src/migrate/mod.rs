@@ -15,9 +15,9 @@ mod machine;
 mod name;
 mod system;
 pub mod systemd;
+mod template;
 #[cfg(test)]
 mod tests;
-mod template;
 mod text;
 
 pub use anacron::{AnacronJob, Anacrontab, Period};

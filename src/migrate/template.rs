@@ -59,8 +59,7 @@ mod tests {
     #[test]
     fn every_template_is_a_good_job_file_that_runs_nothing_by_itself() {
         let job = JobName::new("nightly").unwrap();
-        let context =
-            ReadContext { path: "nightly.toml".into(), authority: Authority::Anybody, timezone: Zone::utc() };
+        let context = ReadContext { path: "nightly.toml".into(), authority: Authority::Anybody, timezone: Zone::utc() };
         for template in Template::ALL {
             let text = template.text(&job);
             assert!(!text.contains("NAME") && text.contains("nightly"), "{}", template.name());

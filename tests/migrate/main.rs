@@ -72,8 +72,14 @@ impl World {
 
     fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jobctl"));
-        command.args(words.split_whitespace().map(|word| word.replace('@', self.directory.path().to_str().expect("text"))));
-        command.env_clear().env("JOBSD_CONFIG", self.path("jobsd.toml")).env("TZ", "Europe/Berlin").env("PATH", "/usr/bin:/bin");
+        command.args(
+            words.split_whitespace().map(|word| word.replace('@', self.directory.path().to_str().expect("text"))),
+        );
+        command
+            .env_clear()
+            .env("JOBSD_CONFIG", self.path("jobsd.toml"))
+            .env("TZ", "Europe/Berlin")
+            .env("PATH", "/usr/bin:/bin");
         command
     }
 
@@ -107,7 +113,10 @@ fn a_machine_is_imported_and_proved() {
     assert!(done.talk.contains("still active in cron"), "{}", done.talk);
     let backup = world.read("jobs/backup.toml");
     // [defaults] say Tokyo; the line ran by the machine's clock.
-    assert!(backup.contains("timezone = \"Europe/Berlin\"") && backup.contains("description = \"Save it\""), "{backup}");
+    assert!(
+        backup.contains("timezone = \"Europe/Berlin\"") && backup.contains("description = \"Save it\""),
+        "{backup}"
+    );
     let mode = fs::metadata(world.path("jobs/backup.toml")).expect("a file").mode() & 0o777;
     assert_eq!(mode, 0o640, "who may read the crontab may read the job");
     assert_eq!(world.jobctl("check @/jobs").code, 0);
@@ -143,8 +152,10 @@ fn imported_lines_are_commented_out_and_a_copy_is_kept() {
          0 3 31 2 * root never\n# moved to jobsd as dpkg: 25 6 * * * root cd / && run-parts /etc/cron.daily\n"
     );
     assert_eq!(fs::metadata(world.path("root/etc/crontab")).expect("a file").mode() & 0o777, 0o640);
-    let copies: Vec<PathBuf> =
-        fs::read_dir(world.path("state/crontabs")).expect("copies").map(|entry| entry.expect("an entry").path()).collect();
+    let copies: Vec<PathBuf> = fs::read_dir(world.path("state/crontabs"))
+        .expect("copies")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     let [copy] = copies.as_slice() else { panic!("one copy: {copies:?}") };
     assert_eq!(fs::read_to_string(copy).expect("a copy"), before);
     assert_eq!(fs::metadata(copy).expect("a copy").mode() & 0o777, 0o600);
@@ -161,7 +172,8 @@ fn the_own_crontab_goes_through_the_program_crontab() {
         0o755,
     );
     world.write("home/table", "5 5 * * * tidy\n", 0o644);
-    let mut command = world.command("import crontab --user --disable --jobs-dir @/home/jobs --config @/home/jobsd.toml");
+    let mut command =
+        world.command("import crontab --user --disable --jobs-dir @/home/jobs --config @/home/jobsd.toml");
     let home = world.path("home");
     world.write("home/jobsd.toml", &format!("state_dir = {:?}\n", home.join("state")), 0o644);
     command.env("TABLE", home.join("table")).env("HOME", &home);
@@ -196,7 +208,11 @@ fn a_crontab_may_come_from_anywhere_when_it_is_clear_whose_it_is() {
     }
     world.write("table", "0 5 * * * root clear-it\n", 0o644);
     let guessed = world.jobctl("import crontab @/table --dry-run");
-    assert!(guessed.out.contains("command = \"clear-it\"") && guessed.out.contains("user = \"root\""), "{}", guessed.out);
+    assert!(
+        guessed.out.contains("command = \"clear-it\"") && guessed.out.contains("user = \"root\""),
+        "{}",
+        guessed.out
+    );
     assert_eq!(world.jobctl("import crontab").code, 2);
     assert_eq!(world.jobctl_with("import crontab - --disable --owner x", table).code, 2);
 }

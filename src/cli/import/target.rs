@@ -73,14 +73,16 @@ impl Target {
         let wanted = if args.dry_run { Written::NotWritten } else { Written::Written };
         let plan: Vec<Written> =
             finished.jobs.iter().map(|job| if unchanged(job) { Written::Unchanged } else { wanted }).collect();
-        let to_write = || finished.jobs.iter().zip(&plan).zip(modes).filter(|((_, what), _)| **what == Written::Written);
+        let to_write =
+            || finished.jobs.iter().zip(&plan).zip(modes).filter(|((_, what), _)| **what == Written::Written);
         if !args.force && !args.dry_run {
             self.refuse_overwriting(&to_write().map(|((job, _), _)| self.path(job)).collect::<Vec<_>>())?;
         }
         if to_write().next().is_some() {
             // 755: job files tell by their own modes who may read them.
             fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.jobs_dir).map_err(|fault| {
-                Failure::new(Exit::Failure, format!("cannot create {}", self.jobs_dir.display())).causes([plain(&fault)])
+                Failure::new(Exit::Failure, format!("cannot create {}", self.jobs_dir.display()))
+                    .causes([plain(&fault)])
             })?;
         }
         for ((job, _), mode) in to_write() {

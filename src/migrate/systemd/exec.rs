@@ -78,7 +78,8 @@ impl Word {
         if !self.expands {
             return shell_word(&self.text);
         }
-        let name = self.text.strip_prefix('$').filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
+        let name =
+            self.text.strip_prefix('$').filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
         if name.is_some() {
             return self.text.clone();
         }

@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn spans() {
-        for (text, seconds) in [("5min", 300), ("1h 30min", 5400), ("90", 90), ("1d2h", 93_600), ("2 weeks", 1_209_600)] {
+        for (text, seconds) in [("5min", 300), ("1h 30min", 5400), ("90", 90), ("1d2h", 93_600), ("2 weeks", 1_209_600)]
+        {
             assert_eq!(parse(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "infinity", "5 parsecs", "min"] {

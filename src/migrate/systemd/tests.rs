@@ -40,7 +40,13 @@ fn calendar_expressions() {
 fn units(timer: &str, service: &str) -> TimerUnits {
     let timer = Unit::read(timer);
     let service_name = service_of("backup@etc.timer", &timer);
-    TimerUnits { timer_name: "backup@etc.timer".to_owned(), timer, service_name, service: Unit::read(service), is_system: true }
+    TimerUnits {
+        timer_name: "backup@etc.timer".to_owned(),
+        timer,
+        service_name,
+        service: Unit::read(service),
+        is_system: true,
+    }
 }
 
 #[test]
@@ -83,7 +89,8 @@ B = \"two words\"
 #[test]
 fn variables_and_several_commands_become_a_line() {
     let mut import = Import::default();
-    let service = "[Service]\nExecStartPre=-/bin/mkdir \"/tmp/it's\"\nExecStart=/bin/echo $WORDS ${ONE} cost$$5 plain\n";
+    let service =
+        "[Service]\nExecStartPre=-/bin/mkdir \"/tmp/it's\"\nExecStart=/bin/echo $WORDS ${ONE} cost$$5 plain\n";
     import.timer(&units("[Timer]\nOnBootSec=5min\nOnUnitActiveSec=1d\n", service));
     let finished = finish(import);
     let argv = finished.jobs[0].spec.command.argv();

@@ -70,15 +70,33 @@ const KNOWN: &[(&str, &[&str])] = &[
     (
         "Timer",
         &[
-            "OnCalendar", "OnBootSec", "OnStartupSec", "OnUnitActiveSec", "OnUnitInactiveSec", "RandomizedDelaySec",
-            "Persistent", "Unit", "AccuracySec",
+            "OnCalendar",
+            "OnBootSec",
+            "OnStartupSec",
+            "OnUnitActiveSec",
+            "OnUnitInactiveSec",
+            "RandomizedDelaySec",
+            "Persistent",
+            "Unit",
+            "AccuracySec",
         ],
     ),
     (
         "Service",
         &[
-            "ExecStart", "ExecStartPre", "ExecStartPost", "User", "Group", "WorkingDirectory", "Environment",
-            "TimeoutStartSec", "RuntimeMaxSec", "TimeoutSec", "TimeoutStopSec", "KillSignal", "SuccessExitStatus",
+            "ExecStart",
+            "ExecStartPre",
+            "ExecStartPost",
+            "User",
+            "Group",
+            "WorkingDirectory",
+            "Environment",
+            "TimeoutStartSec",
+            "RuntimeMaxSec",
+            "TimeoutSec",
+            "TimeoutStopSec",
+            "KillSignal",
+            "SuccessExitStatus",
         ],
     ),
 ];
@@ -161,8 +179,8 @@ fn schedules(timer: &Unit, changes: &mut Vec<Change>) -> Result<Vec<DraftSchedul
     };
     let mut schedules = Vec::new();
     for calendar in timer.all("Timer", "OnCalendar") {
-        let form = to_cron(calendar)
-            .map_err(|reason| TimerError::Calendar { calendar: calendar.to_owned(), reason })?;
+        let form =
+            to_cron(calendar).map_err(|reason| TimerError::Calendar { calendar: calendar.to_owned(), reason })?;
         let timezone = form.zone.map(|zone| zone.name().to_owned());
         schedules.push(DraftSchedule { jitter, timezone, ..DraftSchedule::cron(&form.expression) });
         changes.push(Change::Gap);
@@ -220,7 +238,8 @@ fn settings(units: &TimerUnits) -> Result<Vec<Setting>, TimerError> {
             settings.push(Setting { comment: comment.to_owned(), key: "catch_up", value: toml_string("none") });
         }
     }
-    for (key, ours) in [("RuntimeMaxSec", "timeout"), ("TimeoutStartSec", "timeout"), ("TimeoutStopSec", "stop_grace")] {
+    for (key, ours) in [("RuntimeMaxSec", "timeout"), ("TimeoutStartSec", "timeout"), ("TimeoutStopSec", "stop_grace")]
+    {
         let value = service.one("Service", key).or_else(|| service.one("Service", "TimeoutSec"));
         let is_said = settings.iter().any(|setting| setting.key == ours);
         if let Some(span) = value.and_then(span::parse).filter(|span| !span.is_zero() && !is_said) {

@@ -18,8 +18,7 @@ fn spec(name: &str, text: &str) -> JobSpec {
 
 fn export(jobs: &[(&str, &str)], form: Form) -> crate::migrate::export::Exported {
     let specs: Vec<JobSpec> = jobs.iter().map(|(name, text)| spec(name, text)).collect();
-    let jobs: Vec<Job<'_>> =
-        specs.iter().zip(jobs).map(|(spec, (_, text))| Job { spec, text, defaults: "" }).collect();
+    let jobs: Vec<Job<'_>> = specs.iter().zip(jobs).map(|(spec, (_, text))| Job { spec, text, defaults: "" }).collect();
     crontab(&jobs, form, USUAL)
 }
 
