@@ -3,6 +3,7 @@
 mod business;
 mod day_rule;
 mod days;
+mod event;
 mod file;
 mod ics;
 mod words;
