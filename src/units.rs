@@ -29,8 +29,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     if let Some(unit) = text.split(|c: char| !c.is_ascii_alphabetic()).find(|unit| unfixed(unit)) {
         return Err(UnitError { message: format!("{unit:?} has no fixed length; use days or weeks") });
     }
-    humantime::parse_duration(text.trim())
-        .map_err(|fault| UnitError { message: format!("{text:?} is not a duration ({fault}); {EXPECTED}") })
+    humantime::parse_duration(text.trim()).map_err(|fault| {
+        let why = match fault {
+            humantime::DurationError::UnknownUnit { unit, .. } if unit.is_empty() => " (it has no unit)".to_owned(),
+            // The crate's own words name months and years.
+            humantime::DurationError::UnknownUnit { unit, .. } => format!(" (there is no unit {unit:?})"),
+            humantime::DurationError::NumberOverflow => " (the number is too large)".to_owned(),
+            humantime::DurationError::InvalidCharacter(_)
+            | humantime::DurationError::NumberExpected(_)
+            | humantime::DurationError::Empty => String::new(),
+        };
+        UnitError { message: format!("{text:?} is not a duration{why}; {EXPECTED}") }
+    })
 }
 
 /// Writes a duration so that [`parse_duration`] reads it back: `1h 30m`.

@@ -5,16 +5,21 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, oneshot};
 
-use super::mailbox::{Mailbox, Message};
+use super::loader::{LoaderBell, Reason};
+use super::mailbox::Mailbox;
 use crate::clock::Timestamp;
+use crate::schedule::Boot;
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
+use crate::spec::Fault;
+use crate::store;
 
 /// A clonable handle to the running daemon. Commands are answered after their commit; reads come from the newest
 /// published snapshot and never wait for the loop.
 #[derive(Clone)]
 pub struct Handle {
-    pub(super) mailbox: Mailbox,
-    pub(super) published: Arc<Published>,
+    mailbox: Mailbox,
+    loader: LoaderBell,
+    published: Arc<Published>,
 }
 
 /// What the loop publishes.
@@ -23,7 +28,13 @@ pub struct Published {
     pub(super) announcements: broadcast::Sender<Announcement>,
     pub(super) about: About,
     pub(super) supervisor: arc_swap::ArcSwap<SupervisorState>,
-    pub(super) store: crate::store::Reader,
+    /// Why the jobs directory could not be read last, when it could not.
+    pub(super) jobs_dir_fault: arc_swap::ArcSwapOption<String>,
+    /// Files of the jobs directory that should be jobs and whose names cannot be.
+    pub(super) strays: arc_swap::ArcSwap<Vec<Fault>>,
+    pub(super) store: store::Reader,
+    pub(super) health: store::Health,
+    pub(super) notes: Vec<store::Note>,
 }
 
 /// Facts of this process that do not change while it runs.
@@ -41,6 +52,8 @@ pub struct About {
     pub config: Option<PathBuf>,
     /// Members of this group may trigger, pause, cancel and read.
     pub operator_group: Option<u32>,
+    /// The boot during which it runs; schedules that count from it need it.
+    pub boot: Boot,
 }
 
 /// Whether there is a supervisor.
@@ -65,12 +78,12 @@ pub enum RequestError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The jobs directory could not be read; the last set stays in force.
-    #[error("cannot read the jobs directory {}: {reason}", path.display())]
+    #[error("{reason}")]
     JobsDirectory {
-        /// The directory.
-        path: PathBuf,
         /// Why, in words.
         reason: String,
+        /// What to do.
+        hint: Option<String>,
     },
     /// More requests wait than the daemon takes.
     #[error("the daemon is busy")]
@@ -92,13 +105,17 @@ pub enum ShutdownMode {
 }
 
 impl Handle {
+    pub(super) const fn new(mailbox: Mailbox, loader: LoaderBell, published: Arc<Published>) -> Self {
+        Self { mailbox, loader, published }
+    }
+
     /// Hands a command to the scheduler and waits for its answer.
     ///
     /// # Errors
     /// When it is refused, the daemon is busy, or goes down meanwhile.
     pub async fn command(&self, command: Command) -> Result<Answer, RequestError> {
         let (sender, receiver) = oneshot::channel();
-        self.mailbox.send(Message::Command(command, sender))?;
+        self.mailbox.command(command, sender)?;
         receiver.await.map_err(|_| RequestError::Gone)?.map_err(RequestError::Refused)
     }
 
@@ -108,7 +125,9 @@ impl Handle {
     /// When the directory cannot be read, the daemon is busy, or goes down meanwhile.
     pub async fn reload(&self, force: bool) -> Result<LoadSummary, RequestError> {
         let (sender, receiver) = oneshot::channel();
-        self.mailbox.request_reload(force, sender)?;
+        if !self.loader.ring(Reason::Asked { force, answer: sender }) {
+            return Err(RequestError::Gone);
+        }
         receiver.await.map_err(|_| RequestError::Gone)?
     }
 
@@ -117,7 +136,7 @@ impl Handle {
     /// # Errors
     /// When the daemon is busy or already going down.
     pub fn shutdown(&self, mode: ShutdownMode) -> Result<(), RequestError> {
-        self.mailbox.send(Message::Shutdown(mode))
+        self.mailbox.shutdown(mode)
     }
 
     /// Everything as of the newest commit.
@@ -131,8 +150,28 @@ impl Handle {
     }
 
     /// The history.
-    pub fn store(&self) -> &crate::store::Reader {
+    pub fn store(&self) -> &store::Reader {
         &self.published.store
+    }
+
+    /// Why the jobs directory could not be read last, when it could not; the last set stays in force.
+    pub fn jobs_dir_fault(&self) -> Option<Arc<String>> {
+        self.published.jobs_dir_fault.load_full()
+    }
+
+    /// Files of the jobs directory that should be jobs and whose names cannot be.
+    pub fn strays(&self) -> Arc<Vec<Fault>> {
+        self.published.strays.load_full()
+    }
+
+    /// Whether commits become durable.
+    pub fn store_health(&self) -> store::WriteState {
+        self.published.health.state()
+    }
+
+    /// What was not as it should be when the store was opened.
+    pub fn store_notes(&self) -> &[store::Note] {
+        &self.published.notes
     }
 
     /// Facts of this process.

@@ -1,6 +1,22 @@
 //! The engine process: event loop, configuration, jobs directory, single instance, shutdown.
 
+mod alarm;
+pub mod args;
+pub mod config;
+mod event_loop;
 mod handle;
+mod janitor;
+pub mod jobs_dir;
+mod keeper;
+mod loader;
+mod local;
 mod mailbox;
+mod start;
+mod system_clock;
 
+pub use args::main;
+pub use config::Config;
+pub use event_loop::{BACKLOG_LIMIT, COMMIT_LIMIT, EventLoop, Input, World};
 pub use handle::{About, Handle, Published, RequestError, ShutdownMode, SupervisorState};
+pub use start::{Mode, run};
+pub use system_clock::now;

@@ -5,9 +5,11 @@ mod outcome;
 mod plan;
 mod report;
 mod state;
+mod transition;
 
 pub use id::{AttemptId, RunId, RunIdError};
 pub use outcome::{Outcome, SkipReason};
 pub use plan::LaunchPlan;
 pub use report::{AttemptEnd, Ending, OutputSummary, Report, SetupFailure, StopReason, Usage};
 pub use state::{Attempt, Deadline, QueueReason, Run, RunState, Scheduled, Skip, SkipKey, Trigger};
+pub use transition::Transition;

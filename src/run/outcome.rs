@@ -1,6 +1,8 @@
 //! How runs and attempts ended, and why occurrences did not run.
 
-use super::report::SetupFailure;
+use std::collections::BTreeSet;
+
+use super::report::{AttemptEnd, Ending, SetupFailure, StopReason};
 
 /// How an attempt, and with its last attempt a run, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,32 @@ impl Outcome {
         }
     }
 
+    /// Classifies an attempt's raw end. A stop that was asked for explains whatever followed it, a clean exit included:
+    /// what a job does after its signal is not the work that it was started for.
+    pub fn classify(end: &AttemptEnd, success_exit_codes: &BTreeSet<u8>) -> Self {
+        match (&end.stopped, &end.ending) {
+            (Some(StopReason::TimedOut), _) => Self::TimedOut,
+            (Some(StopReason::Cancelled), _) => Self::Cancelled,
+            (Some(StopReason::Replaced), _) => Self::Replaced,
+            (Some(StopReason::HostShutdown), _) => Self::HostShutdown,
+            (None, Ending::SetupFailed(failure)) => Self::SetupFailed(failure.clone()),
+            (None, Ending::Unseen) => Self::Lost,
+            (None, &Ending::Exited { wait_status }) => Self::of_wait_status(wait_status, success_exit_codes),
+        }
+    }
+
+    /// Reads a wait status as [wait(2)] lays it out.
+    ///
+    /// [wait(2)]: https://man7.org/linux/man-pages/man2/wait.2.html
+    fn of_wait_status(wait_status: i32, success_exit_codes: &BTreeSet<u8>) -> Self {
+        if libc::WIFSIGNALED(wait_status) {
+            let core_dumped = libc::WCOREDUMP(wait_status);
+            return Self::Signaled { signal: libc::WTERMSIG(wait_status), core_dumped };
+        }
+        let exit_code = u8::try_from(libc::WEXITSTATUS(wait_status)).expect("WEXITSTATUS masks eight bits");
+        if success_exit_codes.contains(&exit_code) { Self::Succeeded } else { Self::Failed { exit_code } }
+    }
+
     /// Whether the job did what it was for.
     pub const fn is_success(&self) -> bool {
         matches!(self, Self::Succeeded)
@@ -72,8 +100,8 @@ pub enum SkipReason {
     Paused,
     /// The job's file was deleted while the run was queued.
     Removed,
-    /// The file says `enabled = false`, set while the run was queued.
-    Disabled,
+    /// The job's schedule changed while the occurrence waited for its jitter.
+    Rescheduled,
     /// The wall clock went back by more than an hour, and the cursor was set to it.
     ClockRebased,
     /// A restored backup does not know what happened here.
@@ -90,7 +118,7 @@ impl SkipReason {
         Self::QueueFull,
         Self::Paused,
         Self::Removed,
-        Self::Disabled,
+        Self::Rescheduled,
         Self::ClockRebased,
         Self::Unknown,
     ];
@@ -105,7 +133,7 @@ impl SkipReason {
             Self::QueueFull => "queue_full",
             Self::Paused => "paused",
             Self::Removed => "removed",
-            Self::Disabled => "disabled",
+            Self::Rescheduled => "rescheduled",
             Self::ClockRebased => "clock_rebased",
             Self::Unknown => "unknown",
         }
@@ -121,7 +149,7 @@ impl SkipReason {
             Self::QueueFull => "the job's queue was full",
             Self::Paused => "the job was paused",
             Self::Removed => "the job's file was deleted",
-            Self::Disabled => "the job was disabled",
+            Self::Rescheduled => "the schedule changed before its jitter was over",
             Self::ClockRebased => "the clock was set back",
             Self::Unknown => "a restored backup does not cover this time",
         }

@@ -16,6 +16,14 @@ pub struct ScheduleSet {
     timetables: Box<[Timetable]>,
     /// Jitter is chosen by it.
     name_hash: u64,
+    /// Hash of the entries: equal sets have the same occurrences.
+    fingerprint: u64,
+}
+
+impl PartialEq for ScheduleSet {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name_hash, self.fingerprint) == (other.name_hash, other.fingerprint)
+    }
 }
 
 /// Why schedules are refused.
@@ -61,7 +69,11 @@ impl ScheduleSet {
                 None => Err(SetError::NeverFires { entry, reason: said.why_never() }),
             }
         });
-        Ok(Self { timetables: timetables.collect::<Result<_, _>>()?, name_hash: stable_hash(&[job_name.as_bytes()]) })
+        Ok(Self {
+            timetables: timetables.collect::<Result<_, _>>()?,
+            name_hash: stable_hash(&[job_name.as_bytes()]),
+            fingerprint: stable_hash(&[format!("{entries:?}").as_bytes()]),
+        })
     }
 
     /// The first occurrence whose `at` is after `after` (exclusive), or `None` when there is no more.

@@ -82,8 +82,6 @@ pub enum Selector {
 pub enum Answer {
     /// A run was created; it may have to wait.
     Triggered(RunId),
-    /// The overlap policy turned a manual run into a skip.
-    Skipped(Skip),
     /// These runs are being stopped, or were taken out of the queue.
     Cancelled(Vec<RunId>),
     /// These jobs are paused now.
@@ -134,6 +132,17 @@ pub enum Refusal {
     /// The job's file never was good.
     #[error("the job file of {0} is faulty and has never been good")]
     Faulty(JobName),
+    /// The overlap policy lets no further run be live.
+    #[error("the run {live} is live and overlap = {policy:?} lets no other start")]
+    Overlap {
+        /// The oldest live run.
+        live: RunId,
+        /// The policy.
+        policy: &'static str,
+    },
+    /// The job's queue is full.
+    #[error("the queue of {0} is full")]
+    QueueFull(JobName),
     /// No such live run.
     #[error("the run {0} is not live")]
     NotLive(RunId),
@@ -170,7 +179,7 @@ pub enum Change {
     /// A revision's text.
     Source(Revision, JobName, Box<Source>),
     /// A revision that nothing refers to any more.
-    ForgetSource(Revision),
+    ForgetSource(Revision, JobName),
     /// A run, live or finished.
     Run(Box<Run>),
     /// A finished run that retention lets go; its output goes with it.
@@ -179,6 +188,18 @@ pub enum Change {
     Skip(Skip),
     /// A record of skips that retention lets go.
     ForgetSkip(JobName, SkipKey),
+}
+
+impl Change {
+    /// The job whose record this is. All changes of one job in one decision are committed together.
+    pub fn job(&self) -> &JobName {
+        match self {
+            Self::Job(job, _) | Self::Source(_, job, _) | Self::ForgetSource(_, job) | Self::ForgetSkip(job, _) => job,
+            Self::Run(run) => &run.id.job,
+            Self::ForgetRun(run) => &run.job,
+            Self::Skip(skip) => &skip.job,
+        }
+    }
 }
 
 /// One thing to do outside.

@@ -8,7 +8,7 @@ use crate::run::{Outcome, Skip};
 use crate::schedule::Occurrence;
 use crate::spec::{Fault, JobSpec, Revision, Source};
 
-/// A job as it stands. Everything in it but `next`, `live` and `fault` is durable.
+/// A job as it stands. `state` is durable; the rest follows from it and from the jobs directory.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The name.
@@ -24,6 +24,19 @@ pub struct Job {
     pub next: Option<Occurrence>,
     /// Numbers of the runs that are not finished, oldest first.
     pub live: Vec<u64>,
+    /// When the scheduler looks at the job again: the next occurrence or the end of a pause.
+    pub(super) wake: Option<Timestamp>,
+}
+
+impl Job {
+    pub(super) const fn new(name: JobName, state: JobState) -> Self {
+        Self { name, spec: None, state, fault: None, next: None, live: Vec::new(), wake: None }
+    }
+
+    /// Whether the job's file is gone and only its history is left.
+    pub const fn is_removed(&self) -> bool {
+        self.state.removed_at.is_some()
+    }
 }
 
 /// The durable part of a job.
@@ -43,10 +56,27 @@ pub struct JobState {
     pub removed_at: Option<Timestamp>,
     /// The newest finished run.
     pub last: Option<LastRun>,
-    /// The newest record of skips, while it can still grow.
+    /// The newest record of skips; it grows until a run or another reason comes between.
     pub open_skip: Option<Skip>,
     /// Counts since the job was first seen.
     pub totals: Totals,
+}
+
+impl JobState {
+    /// A job nobody has seen before: it starts at `now` and invents no misses.
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            revision: None,
+            cursor: now,
+            first_seen: now,
+            last_number: 0,
+            paused: None,
+            removed_at: None,
+            last: None,
+            open_skip: None,
+            totals: Totals::default(),
+        }
+    }
 }
 
 /// A pause.
@@ -58,6 +88,13 @@ pub struct Pause {
     pub until: Option<Timestamp>,
     /// Who asked.
     pub uid: u32,
+}
+
+impl Pause {
+    /// Whether an occurrence due at `due` falls into it.
+    pub fn covers(&self, due: Timestamp) -> bool {
+        self.since <= due && self.until.is_none_or(|until| due < until)
+    }
 }
 
 /// The newest finished run of a job, in short.

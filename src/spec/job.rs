@@ -122,6 +122,26 @@ pub enum Overlap {
     Replace,
 }
 
+impl Overlap {
+    /// The name in job files, in the API and in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Allow { .. } => "allow",
+            Self::Queue => "queue",
+            Self::Replace => "replace",
+        }
+    }
+
+    /// Runs of the job that may have an attempt, or wait for one in back-off, at once.
+    pub const fn max_concurrent(self) -> usize {
+        match self {
+            Self::Allow { max_concurrent } => max_concurrent.get() as usize,
+            Self::Skip | Self::Queue | Self::Replace => 1,
+        }
+    }
+}
+
 /// Runs of one job that may wait in its queue; what comes later is skipped (`queue_full`).
 pub const QUEUE_LIMIT: usize = 100;
 
@@ -191,8 +211,15 @@ pub struct OutputPolicy {
 /// Which finished runs and skips are kept: those that satisfy both bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Finished runs of the job.
+    /// Finished runs of the job; 100 unless said.
     pub runs: NonZeroU32,
-    /// Age since their end.
+    /// Age since their end; 90 days unless said.
     pub age: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let runs = NonZeroU32::new(100).expect("a hundred is not zero");
+        Self { runs, age: Duration::from_secs(90 * 86_400) }
+    }
 }

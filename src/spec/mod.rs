@@ -1,9 +1,30 @@
 //! A job file becomes a [`JobSpec`]: file shape, checks, diagnostics.
 
+mod complete;
+mod diagnostic;
+mod file;
+mod findings;
 mod job;
+mod limits;
 mod name;
+mod read;
+mod render;
+mod schedules;
 mod set;
+mod suggest;
+pub(crate) mod syntax;
+#[cfg(test)]
+mod tests;
+mod tree;
+pub(crate) mod values;
 
+pub use diagnostic::{Diagnostic, Faults, Place};
+pub(crate) use findings::{Findings, Problem};
 pub use job::*;
+pub use limits::*;
 pub use name::{JobName, NAME_LIMIT, NameError, Revision, Source};
+pub(crate) use read::check_defaults;
+pub use read::{Account, Authority, ReadContext, read};
 pub use set::{Fault, LoadedSpec, SpecEntry, SpecSet};
+pub use suggest::closest;
+pub(crate) use tree::{Field, Table};

@@ -97,15 +97,17 @@ impl fmt::Debug for JobName {
     }
 }
 
-/// Content hash of a job's definition: the first 128 bits of SHA-256 over its file and its defaults, in hexadecimal.
+/// Content hash of a job's definition: the first 128 bits of SHA-256 over its name, file and defaults, in hexadecimal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Revision(Arc<str>);
 
 impl Revision {
-    /// The revision of a file's text, read with the given `[defaults]`.
-    pub fn of(source: &Source) -> Self {
+    /// The revision of a job's text, read with the given `[defaults]`. The name counts, so that two jobs never share one.
+    pub fn of(name: &JobName, source: &Source) -> Self {
         use sha2::{Digest, Sha256};
         let mut hash = Sha256::new();
+        hash.update((name.as_str().len() as u64).to_le_bytes());
+        hash.update(name.as_str());
         hash.update((source.defaults.len() as u64).to_le_bytes());
         hash.update(&source.defaults);
         hash.update(&source.text);

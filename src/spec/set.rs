@@ -11,6 +11,8 @@ use super::{JobName, JobSpec, Source};
 pub struct SpecSet {
     /// One entry for each job file, good or faulty.
     pub jobs: BTreeMap<JobName, SpecEntry>,
+    /// Files that should be jobs, but whose names cannot be: they are told of, and stand for no job.
+    pub strays: Vec<Fault>,
     /// Set by `jobctl reload --force`: more than half of the jobs may vanish.
     pub confirmed: bool,
 }

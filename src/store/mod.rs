@@ -1,7 +1,52 @@
 //! Durable state in sled: keys, record versions, commits, history.
+//!
+//! One thread owns all writing. It takes the commits that wait, turns their changes into keys and values, hands them to
+//! sled as one batch, waits until the disk has them, and only then calls back:
+//!
+//! ```text
+//! Store::commit(changes, done) → queue → Batch → sled → flush → fdatasync → done(Ok)
+//! ```
+//!
+//! - A commit is atomic, whatever its size: one that does not fit into one batch goes through a [journal](journal).
+//! - A commit that cannot be written waits and is tried again until it can; [`Health`] tells meanwhile.
+//! - Every value carries a checksum, its key and its commit ([frames](frame)); the store's own record carries a
+//!   fingerprint of all keys and values. Opening compares them, so no loss goes unseen.
+//! - Records are types of their own, frozen by version ([records](record)).
+//! - Readers read beside the writer, and see each commit as a whole, a large one batch by batch.
 
-use crate::run::{Run, RunId, Skip, SkipKey};
-use crate::spec::{JobName, Revision, Source};
+mod batch;
+mod check;
+mod database;
+mod faults;
+mod frame;
+mod guard;
+mod health;
+mod journal;
+mod key;
+mod lock;
+mod open;
+mod read;
+mod reader;
+mod record;
+mod recover;
+mod retention;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fmt;
+
+use crate::clock::Timestamp;
+use crate::run::{Run, RunId, RunState, Skip, SkipKey};
+use crate::spec::{JobName, Revision};
+
+pub use faults::{Faults, Step};
+pub use health::{Health, WriteState};
+pub use open::{OpenError, Opened, Options, Store};
+pub use read::ReadError;
+pub use reader::{HistoryCount, HistoryQuery, Reader};
+pub use retention::Expired;
+pub use writer::{CommitError, Done};
 
 /// One entry of a job's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +57,32 @@ pub enum HistoryEntry {
     Skip(Skip),
 }
 
-/// A place in a job's history. A run has `skip: None`; the skips after it follow it.
+impl HistoryEntry {
+    /// Its place in its job's history.
+    pub fn key(&self) -> HistoryKey {
+        match self {
+            Self::Run(run) => HistoryKey { number: run.id.number, skip_index: 0 },
+            Self::Skip(skip) => skip.key.into(),
+        }
+    }
+
+    /// Its time: the end of a finished run, the creation of a live one, the last record of skips.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Run(run) => match run.state {
+                RunState::Finished { ended_at, .. } => ended_at,
+                RunState::Queued { .. }
+                | RunState::Starting { .. }
+                | RunState::Running { .. }
+                | RunState::Stopping { .. }
+                | RunState::Backoff { .. } => run.created_at,
+            },
+            Self::Skip(skip) => skip.recorded_at,
+        }
+    }
+}
+
+/// A place in a job's history. A run has `skip_index` 0; the skips after it follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HistoryKey {
     /// The run's number.
@@ -21,67 +91,36 @@ pub struct HistoryKey {
     pub skip_index: u32,
 }
 
-/// Why a read failed. The text is for the daemon's log.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// sled said so.
-    #[error("the store cannot be read: {0}")]
-    Store(String),
-    /// A record is damaged.
-    #[error("the record {key} is damaged: {reason}")]
-    Damaged {
-        /// Its key, for people.
+impl From<SkipKey> for HistoryKey {
+    fn from(key: SkipKey) -> Self {
+        Self { number: key.after_run, skip_index: key.index }
+    }
+}
+
+/// Something that opening found and had to work around. Each is logged, and shown in the health report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A record cannot be read and is left out.
+    DamagedRecord {
+        /// Its key.
         key: String,
         /// Why.
         reason: String,
     },
+    /// A run that was live has no record.
+    MissingRun(RunId),
+    /// A revision that a job or a live run refers to has no text.
+    MissingSource(Revision, JobName),
 }
 
-/// Reads history beside the writer. Blocking: call it from a blocking thread.
-#[derive(Clone)]
-pub struct Reader {}
-
-impl Reader {
-    /// A job's history, newest first: at most `limit` entries before `before` (exclusive).
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn history(
-        &self,
-        _job: &JobName,
-        _before: Option<HistoryKey>,
-        _limit: usize,
-    ) -> Result<Vec<HistoryEntry>, ReadError> {
-        Ok(Vec::new())
-    }
-
-    /// Finished runs and skips of all jobs, newest end first: at most `limit`.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn recent(&self, _limit: usize) -> Result<Vec<HistoryEntry>, ReadError> {
-        Ok(Vec::new())
-    }
-
-    /// One run, live or finished.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn run(&self, _id: &RunId) -> Result<Option<Run>, ReadError> {
-        Ok(None)
-    }
-
-    /// The text of a revision.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn source(&self, _revision: &Revision) -> Result<Option<Source>, ReadError> {
-        Ok(None)
-    }
-}
-
-impl From<SkipKey> for HistoryKey {
-    fn from(key: SkipKey) -> Self {
-        Self { number: key.after_run, skip_index: key.index }
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DamagedRecord { key, reason } => write!(f, "the record {key} is damaged and left out: {reason}"),
+            Self::MissingRun(run) => write!(f, "the run {run} was live, and its record is missing"),
+            Self::MissingSource(revision, job) => {
+                write!(f, "the text of revision {} of job {job} is missing", revision.short())
+            }
+        }
     }
 }

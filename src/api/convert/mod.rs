@@ -1,0 +1,21 @@
+//! Domain types become wire types, here alone, so that the one can change without the other.
+
+mod daemon;
+mod job;
+mod run;
+
+pub use daemon::{config, health, is_failure, load_summary, ready, shutdown_mode};
+pub use job::{detail, job, occurrence};
+pub use run::{entry_of_run, entry_of_skip, history_entry, run};
+
+/// A length of time as a number of seconds, cut to microseconds.
+fn seconds(duration: std::time::Duration) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
+    let micros = duration.as_micros() as f64;
+    micros / 1e6
+}
+
+/// Seconds from one instant to a later one; zero when the clock was set back between them.
+fn seconds_between(from: crate::clock::Timestamp, to: crate::clock::Timestamp) -> f64 {
+    seconds((to - from).to_std().unwrap_or_default())
+}

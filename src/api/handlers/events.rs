@@ -1,0 +1,88 @@
+//! Events: what changes, as it is committed.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{self, KeepAlive, Sse};
+use futures_core::Stream;
+use tokio::sync::mpsc;
+
+use crate::api::convert;
+use crate::api::error::{ApiError, chain};
+use crate::api::events::{Next, Place};
+use crate::api::state::Api;
+use crate::api::stream::Received;
+use crate::api::types::Event;
+use crate::scheduler::Announcement;
+
+/// Events on their way to one listener. A listener that takes none keeps its place among those kept, and is told of a
+/// gap when they have moved on.
+const EVENTS_IN_FLIGHT: usize = 64;
+
+/// A comment this often lets both ends see that the other is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// `GET /v1/events`; with the header `Last-Event-ID`, what came after it.
+pub async fn events(
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
+    let asked = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().to_owned());
+    let (sender, receiver) = mpsc::channel(EVENTS_IN_FLIGHT);
+    let start = match &asked {
+        Some(id) => api.hub().place(id),
+        None => Some(api.hub().end()),
+    };
+    tokio::spawn(feed(api, start, sender));
+    Ok(Sse::new(Received(receiver)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Ends when the listener goes away or the server stops.
+async fn feed(api: Api, start: Option<Place>, listener: mpsc::Sender<Result<sse::Event, Infallible>>) {
+    let mut place = start.unwrap_or_else(|| api.hub().end());
+    if start.is_none() && send(&api, &listener, &Event::Gap, place).await.is_none() {
+        return;
+    }
+    loop {
+        let (next, at) = tokio::select! {
+            next = api.hub().next(place) => next,
+            () = listener.closed() => return,
+            () = api.stopping().cancelled() => return,
+        };
+        place = at;
+        if send(&api, &listener, &event(&api, &next), place).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// `None` when the listener is gone.
+async fn send(
+    api: &Api,
+    listener: &mpsc::Sender<Result<sse::Event, Infallible>>,
+    event: &Event,
+    place: Place,
+) -> Option<()> {
+    match sse::Event::default().event(event.name()).id(api.hub().id(place)).json_data(event) {
+        Ok(event) => listener.send(Ok(event)).await.ok(),
+        Err(fault) => {
+            tracing::error!(cause = %chain(&fault), "an event cannot be written as JSON");
+            Some(())
+        }
+    }
+}
+
+fn event(api: &Api, next: &Next) -> Event {
+    match next {
+        Next::Gap => Event::Gap,
+        Next::Announcement(Announcement::Run(run)) => Event::Run { run: Box::new(convert::entry_of_run(run)) },
+        Next::Announcement(Announcement::Skip(skip)) => Event::Skip { skip: Box::new(convert::entry_of_skip(skip)) },
+        Next::Announcement(Announcement::Job(name)) => {
+            let snapshot = api.handle().snapshot();
+            let job = snapshot.jobs.get(name).map(|job| Box::new(convert::job(job, &snapshot)));
+            Event::Job { name: name.to_string(), job }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The API: HTTP/1.1 with JSON over a Unix socket. `curl --unix-socket` is a client, and `jobctl` is one more.
+//!
+//! ```text
+//! GET  /v1/jobs                            ?limit= &after= &tag= &state= &failing=
+//! GET  /v1/jobs/{job}
+//! GET  /v1/jobs/{job}/next                 ?count=
+//! POST /v1/jobs/{job}/pause                {"until"}
+//! POST /v1/jobs/{job}/resume
+//! POST /v1/jobs/{job}/cancel
+//! GET  /v1/jobs/{job}/runs                 ?limit= &before= &outcome= &since= &until=
+//! POST /v1/jobs/{job}/runs                 trigger
+//! GET  /v1/jobs/{job}/runs/{number}        ?wait=
+//! GET  /v1/jobs/{job}/runs/{number}/output ?format= &follow= &tail= &stream= &attempt= &since= &until= &after=
+//! POST /v1/jobs/{job}/runs/{number}/cancel
+//! POST /v1/pause, /v1/resume               {"tag"} or {"all": true}; pause takes "until"
+//! GET  /v1/runs                            ?limit=
+//! GET  /v1/events                          server-sent; header Last-Event-ID
+//! GET  /v1/health, /v1/health/{live,ready,jobs}
+//! GET  /v1/config, /v1/version
+//! POST /v1/reload                          {"force"}
+//! POST /v1/shutdown                        {"mode"}
+//! ```
+//!
+//! A request comes in through [`server`], which knows the [`caller`] by the socket and keeps the bounds; [`routes`] is
+//! the table of paths and of the right that each needs ([`access`]); a handler asks the daemon's handle, and [`convert`]
+//! turns what it answers into [`types`]. Reads come from the published snapshot or from history, and never wait for
+//! the daemon's loop; commands are answered when they are durable.
+
+mod access;
+mod caller;
+pub mod client;
+pub mod convert;
+mod error;
+mod events;
+mod extract;
+mod handlers;
+mod routes;
+mod server;
+mod socket;
+mod state;
+mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod types;
+
+pub use server::{HEAD_TIMEOUT, OTHER_CONNECTIONS, OWNER_CONNECTIONS, serve};
+pub use socket::{ApiSocket, SocketError};

@@ -1,0 +1,190 @@
+//! The server: accepts connections, knows their callers, and keeps every client inside its bounds.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use nix::unistd::{Gid, Group};
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::access::{Access, Role};
+use super::caller::Caller;
+use super::error::ApiError;
+use super::routes;
+use super::socket::ApiSocket;
+use super::state::Api;
+use super::types::ErrorCode;
+use crate::clock::Timestamp;
+use crate::daemon::Handle;
+
+/// Connections that root and the daemon's user hold at once. Their slots are their own, so that no operator's script
+/// can lock an administrator out. One more is answered `too_many_connections` and closed.
+pub const OWNER_CONNECTIONS: usize = 256;
+
+/// Connections that all others hold at once, together.
+pub const OTHER_CONNECTIONS: usize = 256;
+
+/// Time for a request's head to be complete, and time for which a connection may lie idle between two requests. Then it
+/// is closed.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes of a request's head at most, and of what is read ahead. Longer heads are answered 431 and closed.
+pub const HEAD_LIMIT_BYTES: usize = 16 * 1024;
+
+/// Fields of a request's head at most; curl sends three. More are answered 431 and closed.
+pub const HEAD_FIELDS: usize = 64;
+
+/// Time for answers under way to be finished when the server stops. Streams end at once.
+pub const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Wait after a failed `accept`: the causes (no descriptors, no memory) do not pass by themselves at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves the API until `stopping`, then finishes the answers under way and removes the socket's file.
+///
+/// `clock` reads the wall clock. The peers' rights come from [`crate::daemon::About::operator_group`].
+pub async fn serve(socket: ApiSocket, handle: Handle, clock: fn() -> Timestamp, stopping: CancellationToken) {
+    let access = access(&handle);
+    let announcements = handle.subscribe();
+    let api = Api::new(handle, access, clock, stopping.clone());
+    let tasks = TaskTracker::new();
+    let hub = Arc::clone(api.hub());
+    let until = stopping.clone();
+    tasks.spawn(async move { hub.collect(announcements, until).await });
+
+    let server = Server {
+        router: routes::router(api.clone()),
+        api,
+        owners: Arc::new(Semaphore::new(OWNER_CONNECTIONS)),
+        others: Arc::new(Semaphore::new(OTHER_CONNECTIONS)),
+    };
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.listener().accept() => accepted,
+            () = stopping.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => server.take(stream, &tasks),
+            Err(fault) => {
+                tracing::error!(cause = %fault, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(socket);
+    tasks.close();
+    if tokio::time::timeout(STOP_GRACE, tasks.wait()).await.is_err() {
+        tracing::info!("connections that did not end in time were cut");
+    }
+}
+
+fn access(handle: &Handle) -> Access {
+    let operator_gid = handle.about().operator_group;
+    let group = operator_gid.and_then(|gid| match Group::from_gid(Gid::from_raw(gid)) {
+        Ok(group) => group,
+        Err(fault) => {
+            tracing::warn!(gid, cause = %fault, "cannot look up the operators' group; hints will show its number");
+            None
+        }
+    });
+    Access { daemon_uid: nix::unistd::geteuid().as_raw(), operator_gid, operator_group: group.map(|group| group.name) }
+}
+
+struct Server {
+    router: Router,
+    api: Api,
+    owners: Arc<Semaphore>,
+    others: Arc<Semaphore>,
+}
+
+impl Server {
+    fn take(&self, stream: UnixStream, tasks: &TaskTracker) {
+        let caller = match Caller::of(&stream) {
+            Ok(caller) => caller,
+            Err(fault) => {
+                tracing::warn!(cause = %fault, "a connection was closed: the kernel does not say whose it is");
+                return;
+            }
+        };
+        let slots = match self.api.access().role(&caller) {
+            Role::Owner => &self.owners,
+            Role::Operator | Role::Stranger => &self.others,
+        };
+        match Arc::clone(slots).try_acquire_owned() {
+            Ok(slot) => {
+                let connection = Connection { caller, slot, stopping: self.api.stopping().clone() };
+                let router = self.router.clone();
+                tasks.spawn(connection.serve(stream, router));
+            }
+            Err(_) => {
+                tracing::warn!(uid = caller.uid, "a connection was refused: too many are open");
+                tasks.spawn(turn_away(stream));
+            }
+        }
+    }
+}
+
+/// One accepted connection, with the slot that it holds.
+struct Connection {
+    caller: Caller,
+    slot: OwnedSemaphorePermit,
+    stopping: CancellationToken,
+}
+
+impl Connection {
+    async fn serve(self, stream: UnixStream, router: Router) {
+        let Self { caller, slot, stopping } = self;
+        let router = TowerToHyperService::new(router);
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(caller.clone());
+            let answer = router.call(request);
+            async move { answer.await as Result<Response<Body>, Infallible> }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_LIMIT_BYTES)
+            .max_headers(HEAD_FIELDS)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = stopping.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(fault) = ended {
+            // A client that goes away or sends nonsense is its own business.
+            tracing::debug!(cause = %super::error::chain(&fault), "a connection ended early");
+        }
+        drop(slot);
+    }
+}
+
+/// Tells a client for which there is no slot, without reading what it asks.
+async fn turn_away(mut stream: UnixStream) {
+    let error = ApiError::new(ErrorCode::TooManyConnections, "too many connections are open")
+        .hint("close some, as those of `jobctl logs -f`, and try again");
+    let body = serde_json::to_string(&error.body()).expect("an error is plain text");
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    // The answer is smaller than any socket's buffer: it is taken at once, or the client is gone.
+    if let Err(fault) = stream.write_all(answer.as_bytes()).await {
+        tracing::debug!(cause = %fault, "a client that was turned away did not listen");
+    }
+}

@@ -1,0 +1,51 @@
+//! Fixtures for the tests of the API.
+
+use std::time::Duration;
+
+use crate::clock::{BootId, Timestamp};
+use crate::run::{
+    Attempt, AttemptEnd, Ending, Outcome, OutputSummary, Run, RunId, RunState, Scheduled, Trigger, Usage,
+};
+use crate::spec::{JobName, Revision};
+
+/// An instant, as RFC 3339 writes it.
+pub fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// A run of the schedule that ended at 02:30:10 on 21 November 2026.
+pub fn finished_run(job: &str, number: u64, outcome: Outcome) -> Run {
+    let scheduled = at("2026-11-21T02:30:00Z");
+    Run {
+        id: RunId { job: JobName::new(job).unwrap(), number },
+        revision: Revision::from_hex("0123456789abcdef0123456789abcdef"),
+        trigger: Trigger::Schedule(Scheduled { at: scheduled, nominal: scheduled.naive_utc(), note: None }),
+        created_at: scheduled,
+        state: RunState::Finished { outcome: outcome.clone(), ended_at: at("2026-11-21T02:30:10Z") },
+        attempts: vec![attempt_ended(1, Ending::Exited { wait_status: 0 }, outcome)],
+    }
+}
+
+/// An attempt that ran from 02:30:00.25 to 02:30:10.
+pub fn attempt_ended(number: u32, ending: Ending, outcome: Outcome) -> Attempt {
+    let started_at = at("2026-11-21T02:30:00.25Z");
+    let end = AttemptEnd {
+        ending,
+        stopped: None,
+        started_at: Some(started_at),
+        ended_at: at("2026-11-21T02:30:10Z"),
+        usage: Usage {
+            cpu_user: Duration::from_millis(1500),
+            cpu_system: Duration::from_millis(250),
+            peak_memory_bytes: 12 << 20,
+        },
+        output: OutputSummary { bytes: 11, cut_bytes: 0, lost_bytes: 0 },
+    };
+    Attempt {
+        number,
+        boot: BootId::new("boot"),
+        asked_at: at("2026-11-21T02:30:00Z"),
+        started_at: Some(started_at),
+        end: Some((end, outcome)),
+    }
+}

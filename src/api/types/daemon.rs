@@ -1,0 +1,88 @@
+//! The daemon itself: version, configuration, reload, shutdown.
+
+use serde::{Deserialize, Serialize};
+
+use super::Time;
+
+/// Answer of `GET /v1/version`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// The daemon's version.
+    pub version: String,
+    /// The version of this API.
+    pub api: String,
+    /// The daemon's process.
+    pub pid: u32,
+    /// The user that it runs as.
+    pub uid: u32,
+    /// When it began.
+    pub started_at: Time,
+}
+
+/// Answer of `GET /v1/config`: the paths and rights in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// The jobs directory.
+    pub jobs_dir: String,
+    /// The state directory.
+    pub state_dir: String,
+    /// The API's socket.
+    pub socket: String,
+    /// The configuration file, when one was read.
+    pub config: Option<String>,
+    /// The gid whose members may trigger, cancel, pause, resume and read.
+    pub operator_gid: Option<u32>,
+}
+
+/// Body of `POST /v1/reload`. The body may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReloadRequest {
+    /// Take the directory over even when more than half of the jobs vanish.
+    pub force: bool,
+}
+
+/// Answer of `POST /v1/reload`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// New jobs.
+    pub added: Vec<String>,
+    /// Jobs with a new revision.
+    pub changed: Vec<String>,
+    /// Jobs whose file is gone.
+    pub removed: Vec<String>,
+    /// Files that are faulty.
+    pub faulty: Vec<String>,
+    /// How many jobs are as they were.
+    pub unchanged: usize,
+}
+
+/// Body of `POST /v1/shutdown`. The body may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShutdownRequest {
+    /// How.
+    pub mode: ShutdownMode,
+}
+
+/// How the daemon goes down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShutdownMode {
+    /// Now; live runs go on under the supervisor and are found again.
+    #[default]
+    LeaveRuns,
+    /// Start nothing new, wait until every live run has ended.
+    Drain,
+    /// Stop every live run and wait until they have ended.
+    StopRuns,
+}
+
+/// Answer of `POST /v1/shutdown`, sent before the daemon goes down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShuttingDown {
+    /// How.
+    pub mode: ShutdownMode,
+    /// Runs that are live at this moment.
+    pub live: Vec<String>,
+}

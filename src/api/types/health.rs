@@ -1,0 +1,95 @@
+//! The health report.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Time};
+
+/// Answer of `GET /v1/health`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether all is well: ready, and every job healthy.
+    pub ok: bool,
+    /// The process.
+    pub live: Live,
+    /// Whether it starts runs.
+    pub ready: Ready,
+    /// The jobs.
+    pub jobs: JobsHealth,
+}
+
+/// Answer of `GET /v1/health/live`; its being answered is the point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// True.
+    pub ok: bool,
+    /// When the daemon began.
+    pub started_at: Time,
+}
+
+/// Answer of `GET /v1/health/ready`; with HTTP status 503 when it is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// Whether runs are started.
+    pub ok: bool,
+    /// Why not, in sentences.
+    pub problems: Vec<String>,
+    /// The supervisor's process; null while there is none.
+    pub supervisor_pid: Option<u32>,
+}
+
+/// Answer of `GET /v1/health/jobs`; with HTTP status 503 when not all is well.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobsHealth {
+    /// Whether no file is faulty, no load is held back, and every job's newest run succeeded.
+    pub ok: bool,
+    /// Jobs with a file.
+    pub total: usize,
+    /// Runs that are not finished.
+    pub live_runs: usize,
+    /// Jobs that are paused.
+    pub paused: usize,
+    /// Jobs that are disabled.
+    pub disabled: usize,
+    /// Faulty files.
+    pub faulty: Vec<FaultyJob>,
+    /// Jobs whose newest finished run did not succeed. Runs that a person cancelled or a newer run replaced, and runs
+    /// that a shutdown of the machine ended, do not count.
+    pub failing: Vec<FailingJob>,
+    /// Set while a load is held back because more than half of the jobs would have vanished.
+    pub held_back: Option<HeldBack>,
+}
+
+/// A job whose file is faulty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultyJob {
+    /// The job.
+    pub job: String,
+    /// The file.
+    pub path: String,
+    /// The first fault in one line.
+    pub summary: String,
+    /// Whether an earlier, good revision is in force.
+    pub last_good: bool,
+}
+
+/// A job whose newest run did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingJob {
+    /// The job.
+    pub job: String,
+    /// The run.
+    pub run: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When.
+    pub ended_at: Time,
+}
+
+/// A load that was not taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// Jobs in force.
+    pub known: usize,
+    /// Jobs that would have vanished.
+    pub vanishing: usize,
+}

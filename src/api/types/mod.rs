@@ -1,0 +1,30 @@
+//! The wire types of `/v1`: what the API says and takes, in JSON.
+//!
+//! They are a promise to scripts. A field is never renamed or given another meaning under `/v1`; new fields and new
+//! words may come, so a client ignores fields that it does not know, and reads a word it does not know as `Other`.
+//! Instants are RFC 3339, UTC, with `Z` and up to microseconds ([`Time`]); durations are numbers of seconds, sizes
+//! numbers of bytes, and the field's name says so. Fields without a value are `null`, never left out.
+
+mod base64;
+mod daemon;
+mod error;
+mod event;
+mod health;
+mod job;
+mod output;
+mod run;
+mod time;
+mod words;
+
+pub use daemon::{Config, ReloadRequest, Reloaded, ShutdownMode, ShutdownRequest, ShuttingDown, Version};
+pub use error::{ErrorBody, ErrorCode, ErrorDetail};
+pub use event::Event;
+pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready};
+pub use job::{
+    CommandLine, Definition, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence, Occurrences, Pause,
+    PauseRequest, PauseSelectionRequest, Paused, ResumeSelectionRequest, Resumed, Retry, Totals,
+};
+pub use output::{OutputChunk, OutputLine, OutputMark};
+pub use run::{Attempt, Cancelled, Entry, HistoryPage, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered};
+pub use time::Time;
+pub use words::{JobState, Outcome, RunState, Stream, Trigger};

@@ -1,0 +1,70 @@
+//! The command line of `jobctl`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::session::Format;
+use super::terminal::Colour;
+use super::{
+    EXIT_CODES, cancel, health, history, list, logs, next, pause, reload, resume, run_verb, show, shutdown, version,
+    why,
+};
+
+/// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
+#[derive(Clone, Debug, Parser)]
+#[command(name = "jobctl", version, after_long_help = EXIT_CODES, propagate_version = true)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The daemon's socket; otherwise the user's own daemon is asked, then the system's
+    #[arg(long, global = true, env = "JOBCTL_SOCKET", value_name = "PATH", hide_env_values = true)]
+    pub(super) socket: Option<PathBuf>,
+    /// How data is shown
+    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
+    pub(super) output: Format,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Colour,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Verb {
+    /// List jobs: where they stand, when they run next, how they ended last
+    List(list::ListArgs),
+    /// Show a job with its definition, or a run with its attempts
+    Show(show::ShowArgs),
+    /// Start a job now
+    Run(run_verb::RunArgs),
+    /// Print what a run printed
+    Logs(logs::LogsArgs),
+    /// List the runs of a job and the occurrences that did not run, newest first
+    History(history::HistoryArgs),
+    /// Stop a run, or every live run of a job
+    Cancel(cancel::CancelArgs),
+    /// Suspend the schedule of jobs
+    Pause(pause::PauseArgs),
+    /// End a pause
+    Resume(resume::ResumeArgs),
+    /// Show when jobs run next
+    Next(next::NextArgs),
+    /// Explain where a job stands, and what to do about it
+    Why(why::WhyArgs),
+    /// Read the jobs directory now, and show what changed
+    Reload(reload::ReloadArgs),
+    /// Tell whether the daemon and its jobs are well
+    Health(health::HealthArgs),
+    /// Shut the daemon down; live runs go on unless told otherwise
+    Shutdown(shutdown::ShutdownArgs),
+    /// Show the versions of jobctl and of the daemon
+    Version(version::VersionArgs),
+}

@@ -1,0 +1,69 @@
+//! `jobctl health`
+
+use super::moment::relative;
+use super::session::{Format, Session};
+use super::style::Tone;
+use super::terminal::Terminal;
+use super::{Exit, Failure};
+use crate::api::client::ClientError;
+use crate::api::types::Health;
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct HealthArgs {}
+
+/// Tells whether all is well; exits with 1 when it is not.
+pub async fn run(session: &mut Session, _: HealthArgs) -> Result<Exit, Failure> {
+    let answer = session.client().await?.get_bytes("/v1/health").await?;
+    let health: Health = serde_json::from_slice(&answer).map_err(|fault| ClientError::NotUnderstood {
+        request: "GET /v1/health".to_owned(),
+        reason: fault.to_string(),
+    })?;
+    match session.format {
+        Format::Json => session.json(&answer)?,
+        Format::Table => show(&health, &mut session.terminal)?,
+    }
+    Ok(if health.ok { Exit::Done } else { Exit::Failure })
+}
+
+fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
+    let now = terminal.now();
+    let (word, tone) = if health.ok { ("healthy", Tone::Good) } else { ("unhealthy", Tone::Bad) };
+    terminal.line(tone.paint(word, terminal.colour))?;
+    let supervisor = match health.ready.supervisor_pid {
+        Some(pid) => format!("supervisor {pid}"),
+        None => "no supervisor".to_owned(),
+    };
+    terminal.line(format!("daemon  started {}, {supervisor}", relative(health.live.started_at.0, now)))?;
+    for problem in &health.ready.problems {
+        terminal.line(format!("        {problem}"))?;
+    }
+    let jobs = &health.jobs;
+    terminal.line(format!(
+        "jobs    {} in all, {} paused, {} disabled, {} faulty, {} failing; {}",
+        jobs.total,
+        jobs.paused,
+        jobs.disabled,
+        jobs.faulty.len(),
+        jobs.failing.len(),
+        count(jobs.live_runs, "live run")
+    ))?;
+    if let Some(held) = jobs.held_back {
+        terminal.line(format!(
+            "held    {} of {} jobs would vanish; `jobctl reload --force` confirms it",
+            held.vanishing, held.known
+        ))?;
+    }
+    for faulty in &jobs.faulty {
+        let kept = if faulty.last_good { "last good revision in force" } else { "no revision in force" };
+        terminal.line(format!("faulty  {}: {} ({kept})", faulty.job, faulty.summary))?;
+    }
+    for failing in &jobs.failing {
+        let ended = relative(failing.ended_at.0, now);
+        terminal.line(format!("failing {}: {} {} {ended}", failing.job, failing.run, failing.outcome))?;
+    }
+    Ok(())
+}
+
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}

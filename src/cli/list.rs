@@ -1,0 +1,148 @@
+//! `jobctl list`
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::moment::{brief, seconds, span};
+use super::session::{Session, read};
+use super::style::Tone;
+use super::table::{Cell, Column, Give, Table};
+use super::terminal::Terminal;
+use super::{Exit, Failure};
+use crate::api::client::encode;
+use crate::api::types::{Config, Job, JobState, LastRun};
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct ListArgs {
+    /// Only jobs that carry this tag
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// Only jobs in one of these states (running, queued, backoff, waiting, idle, paused, disabled, faulty, removed)
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    state: Vec<String>,
+    /// Only jobs whose newest run failed
+    #[arg(long)]
+    failing: bool,
+}
+
+/// A page, its jobs as the daemon wrote them.
+#[derive(Deserialize)]
+struct Page {
+    jobs: Vec<Box<RawValue>>,
+    next: Option<String>,
+}
+
+/// Lists jobs.
+pub async fn run(session: &mut Session, args: ListArgs) -> Result<Exit, Failure> {
+    let jobs = fetch(session, &query(&args)).await?;
+    if session.is_json() {
+        session.json_array(&jobs)?;
+        return Ok(Exit::Done);
+    }
+    let jobs: Vec<Job> = jobs.iter().map(|job| read("GET /v1/jobs", job)).collect::<Result<_, _>>()?;
+    if jobs.is_empty() {
+        say_none(session, &args).await?;
+        return Ok(Exit::Done);
+    }
+    let table = table(&jobs, &session.terminal);
+    session.terminal.data(table)?;
+    Ok(Exit::Done)
+}
+
+fn query(args: &ListArgs) -> String {
+    let mut query = String::new();
+    if let Some(tag) = &args.tag {
+        query.push_str(&format!("&tag={}", encode(tag)));
+    }
+    if !args.state.is_empty() {
+        query.push_str(&format!("&state={}", encode(&args.state.join(","))));
+    }
+    if args.failing {
+        query.push_str("&failing=true");
+    }
+    query
+}
+
+/// All jobs that a query selects, page by page.
+async fn fetch(session: &mut Session, query: &str) -> Result<Vec<Box<RawValue>>, Failure> {
+    let client = session.client().await?;
+    let mut jobs = Vec::new();
+    let mut after = None;
+    loop {
+        let place = after.as_deref().map(|name| format!("&after={}", encode(name))).unwrap_or_default();
+        let path = format!("/v1/jobs?{}", format!("{place}{query}").trim_start_matches('&'));
+        let page: Page = client.get(&path).await?;
+        jobs.extend(page.jobs);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(jobs),
+        }
+    }
+}
+
+/// Every job, for verbs that look at all of them.
+pub(super) async fn all(session: &mut Session) -> Result<Vec<Job>, Failure> {
+    fetch(session, "").await?.iter().map(|job| read("GET /v1/jobs", job)).collect()
+}
+
+async fn say_none(session: &mut Session, args: &ListArgs) -> Result<(), Failure> {
+    if args.tag.is_some() || !args.state.is_empty() || args.failing {
+        session.terminal.say("no job is like that");
+        return Ok(());
+    }
+    let config: Config = session.client().await?.get("/v1/config").await?;
+    session.terminal.say(format!("there are no jobs yet; put a job file into {}", config.jobs_dir));
+    Ok(())
+}
+
+fn table(jobs: &[Job], terminal: &Terminal) -> String {
+    let now = terminal.now();
+    let mut table = Table::new(&[
+        Column { heading: "NAME", give: Give::Cut(12) },
+        Column { heading: "STATE", give: Give::Stay },
+        Column { heading: "NEXT", give: Give::Stay },
+        Column { heading: "AT", give: Give::Leave(16, 2) },
+        Column { heading: "LAST", give: Give::Stay },
+        Column { heading: "ENDED", give: Give::Leave(16, 1) },
+        Column { heading: "TOOK", give: Give::Leave(16, 3) },
+        Column { heading: "DESCRIPTION", give: Give::Leave(12, 4) },
+    ]);
+    for job in jobs {
+        let next = job.next_start.or(job.next);
+        table.row([
+            Cell::new(&job.name),
+            Cell::new(state(job)).tone(state_tone(job)),
+            next.map(|next| brief(next.0, now)).unwrap_or_default().into(),
+            next.map(|next| terminal.zone.short(next.0, now)).unwrap_or_default().into(),
+            last(job.last.as_ref()),
+            job.last.as_ref().map(|last| brief(last.ended_at.0, now)).unwrap_or_default().into(),
+            took(job.last.as_ref()).into(),
+            job.description.as_deref().unwrap_or_default().into(),
+        ]);
+    }
+    table.render(terminal.width, terminal.colour)
+}
+
+/// The state in words, with what a single word would hide.
+fn state(job: &Job) -> String {
+    let state = match (job.state, job.live.len()) {
+        (JobState::Running | JobState::Queued | JobState::Backoff, runs @ 2..) => format!("{} ({runs})", job.state),
+        (state, _) => state.to_string(),
+    };
+    match (&job.fault, job.state) {
+        (None, _) | (Some(_), JobState::Faulty) => state,
+        (Some(_), _) => format!("{state}, faulty"),
+    }
+}
+
+fn state_tone(job: &Job) -> Tone {
+    if job.fault.is_some() { Tone::Bad } else { Tone::of_job(job.state) }
+}
+
+fn last(last: Option<&LastRun>) -> Cell {
+    last.map(|last| Cell::new(last.outcome.name()).tone(Tone::of_outcome(last.outcome))).unwrap_or_default()
+}
+
+fn took(last: Option<&LastRun>) -> String {
+    last.and_then(|last| last.duration_seconds).map(|length| span(seconds(length))).unwrap_or_default()
+}

@@ -1,0 +1,84 @@
+//! `jobctl`: one file per verb.
+//!
+//! [`run`] reads the command line ([`args`]), opens a [`session::Session`] and hands it to the verb. Data goes to
+//! standard output, talk to standard error; with `-o json` the data is what the API answered. Every way to end is an
+//! [`Exit`] code of one list.
+
+pub mod args;
+mod cancel;
+mod exit;
+mod failure;
+mod health;
+mod history;
+mod list;
+mod logs;
+mod moment;
+mod next;
+mod pause;
+mod reload;
+mod resume;
+#[path = "run.rs"]
+mod run_verb;
+mod session;
+mod show;
+mod shutdown;
+mod socket;
+mod style;
+mod table;
+mod target;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod version;
+mod wait;
+mod why;
+
+use args::{Cli, Verb};
+
+pub use exit::{EXIT_CODES, Exit};
+pub use failure::{Failure, Told};
+pub use moment::Zone;
+pub use session::{Format, Session};
+pub use terminal::{Colour, Terminal};
+
+/// Does what the command line asks on this process's terminal.
+pub async fn run(cli: Cli) -> Exit {
+    let terminal = Terminal::standard(cli.global.color);
+    let sockets = socket::candidates(cli.global.socket.as_deref());
+    let mut session = Session::new(terminal, cli.global.output, sockets);
+    run_in(&mut session, cli.verb).await
+}
+
+/// Does what a verb asks, and tells what went wrong.
+pub async fn run_in(session: &mut Session, verb: Verb) -> Exit {
+    let done = perform(session, verb).await;
+    let shown = session.terminal.flush();
+    match done.and_then(|exit| Ok(shown.map(|()| exit)?)) {
+        Ok(exit) => exit,
+        // The reader has seen what it wanted: `jobctl list | head` has done its work.
+        Err(Failure::PipeClosed) => Exit::Done,
+        Err(Failure::Told(told)) => {
+            session.terminal.tell(&told);
+            told.exit
+        }
+    }
+}
+
+async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::List(args) => list::run(session, args).await,
+        Verb::Show(args) => show::run(session, args).await,
+        Verb::Run(args) => run_verb::run(session, args).await,
+        Verb::Logs(args) => logs::run(session, args).await,
+        Verb::History(args) => history::run(session, args).await,
+        Verb::Cancel(args) => cancel::run(session, args).await,
+        Verb::Pause(args) => pause::run(session, args).await,
+        Verb::Resume(args) => resume::run(session, args).await,
+        Verb::Next(args) => next::run(session, args).await,
+        Verb::Why(args) => why::run(session, args).await,
+        Verb::Reload(args) => reload::run(session, args).await,
+        Verb::Health(args) => health::run(session, args).await,
+        Verb::Shutdown(args) => shutdown::run(session, args).await,
+        Verb::Version(args) => version::run(session, args).await,
+    }
+}

@@ -1,0 +1,175 @@
+//! The verbs that do something.
+
+use insta::assert_snapshot;
+
+use super::canned::Canned;
+use super::fixtures::{detail, ended, job, wire};
+use super::jobctl;
+use crate::api::types::{
+    Cancelled, ErrorCode, Job, LiveRun, OutputChunk, OutputMark, Paused, Reloaded, Resumed, RunState, ShutdownMode,
+    ShuttingDown, Stream, Triggered,
+};
+use crate::cli::Exit;
+use crate::run;
+
+fn triggered() -> Triggered {
+    Triggered { run: "backup/44".to_owned(), job: "backup".to_owned(), number: 44 }
+}
+
+#[tokio::test]
+async fn run_prints_the_runs_name() {
+    let daemon = Canned::new().answers("POST /v1/jobs/backup/runs", &triggered());
+    let done = jobctl(&daemon, None, "run backup").await;
+    assert_eq!((done.exit, done.out.as_str(), done.talk.as_str()), (Exit::Done, "backup/44\n", ""));
+}
+
+#[tokio::test]
+async fn run_wait_exits_as_the_run_did() {
+    for (wait_status, outcome, code) in [
+        (0, run::Outcome::Succeeded, 0),
+        (0x0300, run::Outcome::Failed { exit_code: 3 }, 3),
+        (9, run::Outcome::Signaled { signal: 9, core_dumped: false }, 137),
+        (15, run::Outcome::TimedOut, 124),
+    ] {
+        let daemon = Canned::new()
+            .answers("POST /v1/jobs/backup/runs", &triggered())
+            .answers("GET /v1/jobs/backup/runs/44?wait=30", &wire(&ended(44, wait_status, outcome.clone())));
+        let done = jobctl(&daemon, None, "run --wait backup").await;
+        assert_eq!((done.exit.code(), done.out.as_str()), (code, "backup/44\n"), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn run_follow_gives_each_stream_its_own_and_exits_as_the_run_did() {
+    let at = crate::api::testing::at("2026-11-21T12:00:00Z").into();
+    let lines = [
+        serde_json::to_string(&OutputChunk::new(at, Stream::Stdout, 1, 0, b"to out\n")).unwrap(),
+        serde_json::to_string(&OutputChunk::new(at, Stream::Stderr, 1, 7, b"to \xff err\n")).unwrap(),
+        serde_json::to_string(&OutputMark { attempt: 1, mark: "cut".to_owned(), offset: 16, bytes: 2048 }).unwrap(),
+        serde_json::to_string(&OutputChunk::new(at, Stream::Stdout, 2, 0, b"again\n")).unwrap(),
+    ];
+    let failed = ended(44, 0x0300, run::Outcome::Failed { exit_code: 3 });
+    let daemon = Canned::new()
+        .answers("POST /v1/jobs/backup/runs", &triggered())
+        .says("GET /v1/jobs/backup/runs/44/output?format=json&follow=true", format!("{}\n", lines.join("\n")).into())
+        .answers("GET /v1/jobs/backup/runs/44?wait=30", &wire(&failed));
+    let screen = super::Screen::default();
+    let cli = <super::Cli as clap::Parser>::try_parse_from(["jobctl", "run", "--follow", "backup"]).unwrap();
+    let mut session = super::Session::new(screen.terminal(None), cli.global.output, vec![daemon.socket()]);
+    assert_eq!(super::run_in(&mut session, cli.verb).await, Exit::Run(3));
+    assert_eq!(screen.out(), "to out\nagain\n");
+    assert_eq!(
+        screen.talk_lossy(),
+        "backup/44\nto \u{fffd} err\n[2.0 KiB are not kept: the job's output is larger than its limit]\nattempt 2\n\
+         backup/44 failed after 9.8s: it exited with code 3\n"
+    );
+}
+
+#[tokio::test]
+async fn logs_of_a_job_are_those_of_its_newest_run() {
+    let live = |number: u64, state| LiveRun { run: format!("backup/{number}"), state, started_at: None };
+    let busy = Job { live: vec![live(44, RunState::Running), live(45, RunState::Queued)], ..job("backup") };
+    let at = crate::api::testing::at("2026-11-21T12:00:00Z").into();
+    let line = serde_json::to_string(&OutputChunk::new(at, Stream::Stderr, 1, 0, b"hello\n")).unwrap();
+    let daemon = Canned::new()
+        .answers("GET /v1/jobs/backup", &detail(busy))
+        .says("GET /v1/jobs/backup/runs/44/output?format=json&follow=false&tail=5", format!("{line}\n").into());
+    let done = jobctl(&daemon, None, "logs -n 5 backup").await;
+    assert_eq!((done.exit, done.out.as_str(), done.talk.as_str()), (Exit::Done, "hello\n", ""));
+    let stamped = jobctl(&daemon, None, "logs -n 5 -t backup").await;
+    assert_eq!(stamped.out, "2026-11-21 13:00:00.000 ! hello\n");
+    let json = jobctl(&daemon, None, "logs -n 5 backup -o json").await;
+    assert_eq!(json.out, format!("{line}\n"));
+}
+
+#[tokio::test]
+async fn logs_of_a_job_that_never_ran() {
+    let daemon = Canned::new().answers("GET /v1/jobs/zap", &detail(Job { last: None, ..job("zap") }));
+    let done = jobctl(&daemon, None, "logs zap").await;
+    assert_eq!(done.exit, Exit::NotFound);
+    assert_snapshot!(done.talk);
+}
+
+#[tokio::test]
+async fn cancel_runs_and_jobs() {
+    let cancelled = |runs: &[&str]| Cancelled { cancelled: runs.iter().map(|&run| run.to_owned()).collect() };
+    let daemon = Canned::new()
+        .answers("POST /v1/jobs/backup/runs/44/cancel", &cancelled(&["backup/44"]))
+        .answers("POST /v1/jobs/report/cancel", &cancelled(&["report/1", "report/2"]));
+    let done = jobctl(&daemon, None, "cancel backup/44 report").await;
+    assert_eq!(done.out, "backup/44 is being cancelled\nreport/1 is being cancelled\nreport/2 is being cancelled\n");
+    let json = jobctl(&daemon, None, "cancel backup/44 report -o json").await;
+    assert_eq!(json.out, "{\"cancelled\":[\"backup/44\",\"report/1\",\"report/2\"]}\n");
+}
+
+#[tokio::test]
+async fn pause_and_resume() {
+    let until = Some(super::fixtures::time("2026-11-21T14:00:00Z"));
+    let daemon = Canned::new()
+        .answers("POST /v1/jobs/backup/pause", &Paused { paused: vec!["backup".to_owned()], until })
+        .answers("POST /v1/pause", &Paused { paused: vec!["a".to_owned(), "b".to_owned()], until: None })
+        .answers("POST /v1/resume", &Resumed { resumed: vec!["a".to_owned()] })
+        .answers("POST /v1/jobs/backup/resume", &Resumed { resumed: Vec::new() });
+    let done = jobctl(&daemon, None, "pause backup --until 2h").await;
+    assert_eq!(done.out, "backup is paused until 2026-11-21 15:00:00 +01:00 (in 2h)\n");
+    let done = jobctl(&daemon, None, "pause --tag nightly").await;
+    assert_eq!(done.out, "a is paused until it is resumed\nb is paused until it is resumed\n");
+    let done = jobctl(&daemon, None, "resume --all").await;
+    assert_eq!(done.out, "a is resumed\n");
+    let done = jobctl(&daemon, None, "resume backup").await;
+    assert_eq!((done.out.as_str(), done.talk.as_str()), ("", "nothing was paused\n"));
+    assert_eq!(
+        daemon.requests(),
+        [
+            "POST /v1/jobs/backup/pause {\"until\":\"2026-11-21T14:00:00Z\"}",
+            "POST /v1/pause {\"tag\":\"nightly\",\"all\":false,\"until\":null}",
+            "POST /v1/resume {\"tag\":null,\"all\":true}",
+            "POST /v1/jobs/backup/resume",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn reload_reports_and_fails_for_faulty_files() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let good = Reloaded {
+        added: names(&["a"]),
+        changed: names(&["b"]),
+        removed: names(&["c"]),
+        unchanged: 9,
+        ..Reloaded::default()
+    };
+    let faulty = Reloaded { faulty: names(&["probe"]), ..good.clone() };
+    let done = jobctl(&Canned::new().answers("POST /v1/reload", &good), None, "reload").await;
+    assert_eq!(done.exit, Exit::Done);
+    assert_eq!(done.out, "added      a\nchanged    b\nremoved    c\nunchanged  9 jobs\n");
+    let done = jobctl(&Canned::new().answers("POST /v1/reload", &faulty), None, "reload").await;
+    assert_eq!(done.exit, Exit::Failure);
+    assert_snapshot!(format!("{}-- talk\n{}", done.out, done.talk));
+}
+
+#[tokio::test]
+async fn shutdown_says_what_becomes_of_live_runs() {
+    for (words, mode, talk) in [
+        ("shutdown", ShutdownMode::LeaveRuns, "these runs go on under the supervisor: backup/44\n"),
+        ("shutdown --drain", ShutdownMode::Drain, "waiting for the end of these runs: backup/44\n"),
+        ("shutdown --stop-runs", ShutdownMode::StopRuns, "stopping these runs: backup/44\n"),
+    ] {
+        let answer = ShuttingDown { mode, live: vec!["backup/44".to_owned()] };
+        let daemon = Canned::new().answers("POST /v1/shutdown", &answer);
+        let done = jobctl(&daemon, None, &format!("{words} --no-wait")).await;
+        assert_eq!((done.exit, done.talk.as_str()), (Exit::Done, talk));
+        let body = serde_json::to_string(&crate::api::types::ShutdownRequest { mode }).unwrap();
+        assert_eq!(daemon.requests(), [format!("POST /v1/shutdown {body}")]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_run_is_no_success() {
+    let hint = Some("wait for its end, or cancel it with `jobctl cancel backup/43`");
+    let message = "the run backup/43 is live and overlap = \"skip\" lets no other start";
+    let daemon = Canned::new().refuses("POST /v1/jobs/backup/runs", ErrorCode::Overlap, message, hint);
+    let done = jobctl(&daemon, None, "run --wait backup").await;
+    assert_eq!(done.exit, Exit::Refused);
+    assert_snapshot!(done.talk);
+}

@@ -1,0 +1,107 @@
+//! The command line of `jobsd`.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::config::{Flags, LogLevel};
+use super::{Config, Mode};
+use crate::supervisor;
+use crate::surroundings::Surroundings;
+
+/// Run jobs from a directory of TOML files, and keep a record of every occurrence.
+///
+/// Without a subcommand, jobsd is the engine: it stays in the foreground, decides when each job runs, and answers jobctl.
+/// SIGTERM and SIGINT take it down and leave running jobs to the supervisor; SIGHUP reads configuration and jobs again.
+#[derive(Debug, Parser)]
+#[command(name = "jobsd", version, about, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Arguments {
+    /// Where things lie.
+    #[command(flatten)]
+    pub flags: Flags,
+
+    /// Wait for a supervisor that somebody else starts, as systemd does, instead of starting one
+    #[arg(long)]
+    pub external_supervisor: bool,
+
+    /// What to do instead of running jobs.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// What else the program can be.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Be the parent of every run; jobsd starts this by itself
+    Supervise(supervisor::Arguments),
+}
+
+/// The engine's program: returns when the daemon has gone down.
+pub fn main(arguments: &Arguments) -> ExitCode {
+    match serve(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            complain(&fault);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(arguments: &Arguments) -> anyhow::Result<()> {
+    let flags = arguments.flags.clone();
+    let configure = move || Ok(Config::load(&flags, &Surroundings::of_process())?);
+    let config = configure()?;
+    start_log(config.log);
+    super::run(&config, Mode { external_supervisor: arguments.external_supervisor, configure: Box::new(configure) })
+}
+
+/// The log goes to standard error: readable, and coloured on a terminal alone.
+fn start_log(level: LogLevel) {
+    use tracing_subscriber::filter::Targets;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    // What libraries say below a warning is about themselves.
+    let filter = Targets::new()
+        .with_default(level.filter().min(tracing::level_filters::LevelFilter::WARN))
+        .with_target("jobsd", level.filter());
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
+    tracing_subscriber::registry().with(filter).with(lines).init();
+}
+
+/// `error:`, the causes beneath, and what to do.
+fn complain(fault: &anyhow::Error) {
+    use std::io::Write as _;
+    let mut text = format!("error: {fault}\n");
+    for cause in fault.chain().skip(1) {
+        text.push_str(&format!("  caused by: {cause}\n"));
+    }
+    if let Some(hint) = hint(fault) {
+        text.push_str(&format!("\nhint: {hint}\n"));
+    }
+    // Where standard error is closed there is nobody to tell.
+    drop(std::io::stderr().write_all(text.as_bytes()));
+}
+
+fn hint(fault: &anyhow::Error) -> Option<String> {
+    use super::config::ConfigError;
+    use super::jobs_dir::JobsDirError;
+    use crate::store::OpenError;
+    let of = |cause: &(dyn std::error::Error + 'static)| {
+        if let Some(fault) = cause.downcast_ref::<ConfigError>() {
+            return fault.hint();
+        }
+        if let Some(fault) = cause.downcast_ref::<JobsDirError>() {
+            return fault.hint();
+        }
+        match cause.downcast_ref::<OpenError>() {
+            Some(OpenError::InUse { .. }) => Some(
+                "each daemon needs a state directory of its own: stop the other, or name another by --state-dir".into(),
+            ),
+            Some(OpenError::Newer { .. }) => Some("start the jobsd that wrote it, or a newer one".into()),
+            Some(OpenError::File { .. } | OpenError::Damaged { .. }) | None => None,
+        }
+    };
+    fault.chain().find_map(of)
+}

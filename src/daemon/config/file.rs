@@ -1,0 +1,115 @@
+//! [`ConfigFile`]: what `jobsd.toml` says.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::flags::LogLevel;
+use crate::spec::{Faults, Field, Findings, Problem, ReadContext, Table, check_defaults, syntax, values};
+
+/// What `jobsd.toml` says; everything in it may be left out.
+///
+/// ```toml
+/// jobs_dir = "/etc/jobsd/jobs.d"
+/// state_dir = "/var/lib/jobsd"
+/// socket = "/run/jobsd/jobsd.sock"
+/// supervisor_socket = "/run/jobsd/supervisor.sock"
+/// log = "info"                  # error | warn | info | debug | trace
+/// trust_owners = [1000]         # uids whose job files are believed, beside root's and the daemon's own
+///
+/// [access]
+/// operator_group = "operators"  # its members may trigger, pause, cancel and read
+///
+/// [defaults]                    # for every key that a job leaves out, except description, command and schedule
+/// timezone = "Europe/Berlin"
+/// timeout = "6h"
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ConfigFile {
+    pub jobs_dir: Option<PathBuf>,
+    pub state_dir: Option<PathBuf>,
+    pub socket: Option<PathBuf>,
+    pub supervisor_socket: Option<PathBuf>,
+    pub log: Option<LogLevel>,
+    pub trust_owners: Vec<u32>,
+    /// Name or number.
+    pub operator_group: Option<String>,
+    /// As TOML; the same text for the same meaning, whatever the layout, since it is part of each job's revision.
+    pub defaults: String,
+}
+
+impl ConfigFile {
+    /// Reads the text of the file at `path`. Pure.
+    pub fn read(path: &Path, text: &str, context: &ReadContext) -> Result<Self, Faults> {
+        let mut findings = Findings::default();
+        let (tree, errors) = DeTable::parse_recoverable(text);
+        let file = Self::of(tree.get_ref(), text, context, &mut findings);
+        syntax::add(text, &errors, &mut findings);
+        match findings.into_faults(path, text) {
+            Some(faults) => Err(faults),
+            None => Ok(file),
+        }
+    }
+
+    fn of(table: &DeTable<'_>, text: &str, context: &ReadContext, findings: &mut Findings) -> Self {
+        let mut table = Table::new(table, "");
+        let path = |table: &mut Table<'_, '_>, key, findings: &mut Findings| {
+            table.read(key, findings, values::absolute_path).map(|said| said.value)
+        };
+        let file = Self {
+            jobs_dir: path(&mut table, "jobs_dir", findings),
+            state_dir: path(&mut table, "state_dir", findings),
+            socket: path(&mut table, "socket", findings),
+            supervisor_socket: path(&mut table, "supervisor_socket", findings),
+            log: table
+                .read("log", findings, |field, findings| values::choice(field, findings, &LogLevel::WORDS))
+                .map(|said| said.value),
+            trust_owners: table.read("trust_owners", findings, owners).map(|said| said.value).unwrap_or_default(),
+            operator_group: table.field("access").and_then(|field| operator_group(&field, findings)),
+            defaults: table
+                .field("defaults")
+                .map(|field| defaults(&field, text, context, findings))
+                .unwrap_or_default(),
+        };
+        table.finish(findings, &[("environment", "write it below [defaults], as [defaults.environment]")]);
+        file
+    }
+}
+
+fn owners(field: &Field<'_, '_>, findings: &mut Findings) -> Option<Vec<u32>> {
+    let Some(elements) = field.elements() else {
+        field.wrong_kind(findings, "expected a list of uids, as in [1000]");
+        return None;
+    };
+    Some(elements.iter().filter_map(|element| element.number(findings, 0, u32::MAX - 1)).collect())
+}
+
+fn operator_group(field: &Field<'_, '_>, findings: &mut Findings) -> Option<String> {
+    let DeValue::Table(table) = field.value else {
+        field.wrong_kind(findings, "expected a table, [access]");
+        return None;
+    };
+    let mut access = Table::new(table, "access.");
+    let group = access.read("operator_group", findings, values::account);
+    access.finish(findings, &[]);
+    group.map(|said| said.value)
+}
+
+fn defaults(field: &Field<'_, '_>, text: &str, context: &ReadContext, findings: &mut Findings) -> String {
+    let DeValue::Table(table) = field.value else {
+        field.wrong_kind(findings, "expected a table, [defaults]");
+        return String::new();
+    };
+    check_defaults(table, text, context, findings);
+    let written = toml::from_str::<toml::Table>(text).ok();
+    let written = written.as_ref().and_then(|whole| whole.get("defaults")).map(toml::to_string);
+    match written {
+        Some(Ok(defaults)) => defaults,
+        Some(Err(error)) => {
+            findings.add(field.span.clone(), Problem::new(format!("[defaults] cannot be written again: {error}")));
+            String::new()
+        }
+        // The file is no TOML, which is told elsewhere.
+        None => String::new(),
+    }
+}

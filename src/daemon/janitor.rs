@@ -1,0 +1,102 @@
+//! Retention: lets finished runs, skips and their output go by the bounds of each job.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::TryRecvError;
+
+use super::handle::Published;
+use super::mailbox::Mailbox;
+use super::system_clock;
+use crate::run::{RunState, SkipReason};
+use crate::scheduler::{Announcement, Change};
+use crate::spec::{JobName, Retention};
+use crate::store::Expired;
+use crate::supervisor::remove_run;
+
+/// Time between two rounds. In between a job may exceed its bound by what it runs meanwhile.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// Every so many rounds all jobs are looked at, for the bound by age: each hour.
+const FULL_ROUND: u64 = 360;
+
+/// Records that one round lets go of one job; what is more follows in the next.
+const FORGET_LIMIT: usize = 1000;
+
+/// Runs beside the loop until the daemon goes down.
+pub(super) struct Janitor {
+    pub(super) mailbox: Mailbox,
+    pub(super) published: Arc<Published>,
+    pub(super) state_dir: PathBuf,
+}
+
+impl Janitor {
+    /// Begins to keep house. The thread ends when the channel of announcements closes.
+    pub(super) fn start(self, stop: std::sync::mpsc::Receiver<()>) -> std::io::Result<JoinHandle<()>> {
+        let announcements = self.published.announcements.subscribe();
+        std::thread::Builder::new().name("janitor".into()).spawn(move || self.run(announcements, &stop))
+    }
+
+    fn run(self, mut announcements: broadcast::Receiver<Announcement>, stop: &std::sync::mpsc::Receiver<()>) {
+        let mut rounds: u64 = 0;
+        while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stop.recv_timeout(ROUND) {
+            let touched = if rounds.is_multiple_of(FULL_ROUND) { None } else { touched(&mut announcements) };
+            rounds += 1;
+            let snapshot = self.published.snapshot.load_full();
+            let jobs: Vec<JobName> = touched.map_or_else(|| snapshot.jobs.keys().cloned().collect(), Vec::from_iter);
+            for name in jobs {
+                self.tidy(&name);
+            }
+        }
+    }
+
+    fn tidy(&self, name: &JobName) {
+        let snapshot = self.published.snapshot.load_full();
+        let Some(job) = snapshot.jobs.get(name) else { return };
+        // A tombstone keeps the bounds of a job that says nothing about them.
+        let retention = job.spec.as_ref().map_or_else(Retention::default, |spec| spec.retention);
+        let cutoff = system_clock::now().wall - retention.age;
+        let expired = match self.published.store.expired(name, retention.runs, cutoff, FORGET_LIMIT) {
+            Ok(expired) => expired,
+            Err(fault) => return tracing::error!(job = %name, %fault, "cannot look for expired runs"),
+        };
+        let runs: Vec<_> = expired
+            .iter()
+            .filter_map(|expired| match expired {
+                Expired::Run(run) => Some(run.clone()),
+                Expired::Skip(..) => None,
+            })
+            .collect();
+        let changes: Vec<Change> = expired.into_iter().map(Change::from).collect();
+        if !changes.is_empty() && !self.mailbox.forget(changes) {
+            return;
+        }
+        for run in runs {
+            if let Err(fault) = remove_run(&self.state_dir.join("runs"), &run) {
+                tracing::warn!(%run, %fault, "cannot remove the output of an expired run");
+            }
+        }
+    }
+}
+
+/// Jobs of which a run ended, or occurrences were skipped, since the last round; `None` when some went by unseen.
+fn touched(announcements: &mut broadcast::Receiver<Announcement>) -> Option<BTreeSet<JobName>> {
+    let mut jobs = BTreeSet::new();
+    loop {
+        match announcements.try_recv() {
+            Ok(Announcement::Run(run)) if matches!(run.state, RunState::Finished { .. }) => {
+                jobs.insert(run.id.job.clone());
+            }
+            Ok(Announcement::Skip(skip)) if skip.reason != SkipReason::ClockRebased => {
+                jobs.insert(skip.job);
+            }
+            Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return Some(jobs),
+            Err(TryRecvError::Lagged(_)) => return None,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! [`run`]: brings the engine up, keeps it up, takes it down.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use super::alarm::Alarm;
+use super::handle::{About, Published, SupervisorState};
+use super::janitor::Janitor;
+use super::jobs_dir::{self, JobsDir, JobsDirError, Reading};
+use super::keeper::{self, Keeper};
+use super::loader::{Loader, LoaderBell, Reason};
+use super::local::LocalWorld;
+use super::mailbox::{Mailbox, Message};
+use super::{Config, EventLoop, Handle, Input, ShutdownMode, system_clock};
+use crate::api::ApiSocket;
+use crate::api::serve;
+use crate::scheduler::{Event, Recovered, Scheduler, SpecIndex};
+use crate::spec::{self, ReadContext};
+use crate::store::{Opened, Options, Store};
+
+/// Announcements that a listener may be behind; one that is further behind is told that it missed some.
+const ANNOUNCEMENTS: usize = 4096;
+
+/// How the daemon is run, beside its configuration.
+pub struct Mode {
+    /// Whether somebody else, as systemd, starts the supervisor.
+    pub external_supervisor: bool,
+    /// Reads the configuration again, for a reload.
+    pub configure: Box<dyn Fn() -> anyhow::Result<Config> + Send>,
+}
+
+/// Runs the engine until it is told to go down.
+///
+/// # Errors
+/// When it cannot come up: the state is in use or damaged, the jobs directory is missing on a first start, the socket
+/// cannot be bound.
+pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
+    let Opened { store, recovered, notes } = Store::open(&config.paths.state_dir, Options::default())?;
+    for note in &notes {
+        tracing::warn!("{note}");
+    }
+    let first_start = recovered.jobs.is_empty();
+    let boot = system_clock::boot(&config.paths.state_dir).context("cannot tell the present boot")?;
+    let specs = read_sources(&recovered, &config.reading);
+    let scheduler = Scheduler::recover(boot.clone(), recovered, specs, system_clock::now());
+
+    let (mailbox, messages, bell) = Mailbox::new().context("cannot make the event loop's mailbox")?;
+    let (loader_bell, reasons) = LoaderBell::new();
+    let published = Arc::new(Published {
+        snapshot: arc_swap::ArcSwap::from_pointee(scheduler.snapshot()),
+        announcements: broadcast::Sender::new(ANNOUNCEMENTS),
+        about: About {
+            started_at: system_clock::now().wall,
+            jobs_dir: config.paths.jobs_dir.clone(),
+            state_dir: config.paths.state_dir.clone(),
+            socket: config.paths.socket.clone(),
+            config: config.file.clone(),
+            operator_group: config.operator_group,
+            boot,
+        },
+        supervisor: arc_swap::ArcSwap::from_pointee(SupervisorState::Missing { reason: "not connected yet".into() }),
+        jobs_dir_fault: arc_swap::ArcSwapOption::empty(),
+        strays: arc_swap::ArcSwap::from_pointee(Vec::new()),
+        store: store.reader(),
+        health: store.health(),
+        notes,
+    });
+    let handle = Handle::new(mailbox.clone(), loader_bell.clone(), Arc::clone(&published));
+
+    let jobs = JobsDir::new(config.paths.jobs_dir.clone(), config.trust.clone(), config.reading.clone());
+    let mut loader =
+        Loader { jobs, mailbox: mailbox.clone(), published: Arc::clone(&published), configure: mode.configure };
+    greet(&mut loader, &mailbox, first_start)?;
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("api")
+        .enable_all()
+        .build()
+        .context("cannot start the API's threads")?;
+    let socket = {
+        let _inside = runtime.enter();
+        ApiSocket::bind(&config.paths.socket, config.operator_group)?
+    };
+
+    let world = LocalWorld {
+        mailbox: mailbox.clone(),
+        messages,
+        bell,
+        alarm: Alarm::new().context("cannot make the event loop's timer")?,
+        store,
+        link: None,
+        published: Arc::clone(&published),
+    };
+    let main_loop = spawn_loop(EventLoop::new(scheduler, world))?;
+    let keeper = Keeper {
+        mailbox: mailbox.clone(),
+        socket: config.paths.supervisor_socket.clone(),
+        state_dir: config.paths.state_dir.clone(),
+        starts_supervisor: !mode.external_supervisor,
+    };
+    let (keeper_stop, keeper) = keeper.start().context("cannot start the thread that keeps the supervisor")?;
+    let watched = loader_bell.clone();
+    let watcher = jobs_dir::watch(&config.paths.jobs_dir, move || {
+        // Without a loader the daemon goes down, and changes no longer matter.
+        watched.ring(Reason::Changed);
+    })
+    .context("cannot start the thread that watches the jobs directory")?;
+    if let Some(reason) = watcher.degraded() {
+        tracing::warn!("changes of the jobs directory are looked for every second: {reason}");
+    }
+    let loader = loader.start(reasons).context("cannot start the thread that reads the jobs directory")?;
+    let (janitor_stop, stopped) = std::sync::mpsc::channel();
+    let janitor = Janitor { mailbox, published: Arc::clone(&published), state_dir: config.paths.state_dir.clone() };
+    let janitor = janitor.start(stopped).context("cannot start the thread that keeps house")?;
+    say_where(config, &published);
+
+    let stopping = CancellationToken::new();
+    runtime.spawn(listen_for_signals(handle.clone(), loader_bell.clone()));
+    let server = runtime.spawn(serve(socket, handle, || system_clock::now().wall, stopping.clone()));
+
+    let world = join(main_loop, "event loop");
+    stopping.cancel();
+    if let Err(fault) = runtime.block_on(server) {
+        tracing::error!(%fault, "the API ended badly");
+    }
+    drop(watcher);
+    loader_bell.ring(Reason::Stop);
+    drop(janitor_stop);
+    // The keeper may have ended by itself, when it could no longer reach the loop.
+    drop(keeper_stop.send(keeper::Wakeup::Stop));
+    join(loader, "loader");
+    join(janitor, "janitor");
+    join(keeper, "keeper");
+    say_goodbye(&published);
+    drop(world);
+    Ok(())
+}
+
+/// Reads the stored texts of all revisions that are in use. One that this program no longer accepts is said, and its job
+/// waits for its file.
+fn read_sources(recovered: &Recovered, reading: &Reading) -> SpecIndex {
+    let mut specs = SpecIndex::new();
+    for (revision, job, source) in &recovered.sources {
+        let context = ReadContext {
+            path: Path::new(&format!("{job}.toml")).to_owned(),
+            authority: reading.authority.clone(),
+            timezone: reading.timezone,
+        };
+        match spec::read(job, source, &context) {
+            Ok(mut spec) => {
+                // The zone of the machine may have changed since: the revision is what it was stored as.
+                spec.revision = revision.clone();
+                specs.insert(revision.clone(), Arc::new(spec));
+            }
+            Err(faults) => {
+                tracing::warn!(%job, revision = revision.short(), "the stored definition is no longer accepted: {}", faults.summary());
+            }
+        }
+    }
+    specs
+}
+
+/// Puts into the mailbox what the loop must see before anything else: the directory as it is, and a look at the clock.
+fn greet(loader: &mut Loader, mailbox: &Mailbox, first_start: bool) -> anyhow::Result<()> {
+    if first_start && let Err(fault @ JobsDirError::Missing { .. }) = loader.jobs.load() {
+        return Err(fault.into());
+    }
+    loader.load(false, None);
+    mailbox.send(Message::Input(Input::Event(Event::ClockStepped, None)));
+    Ok(())
+}
+
+fn spawn_loop(event_loop: EventLoop<LocalWorld>) -> anyhow::Result<JoinHandle<LocalWorld>> {
+    std::thread::Builder::new()
+        .name("scheduler".into())
+        .spawn(move || event_loop.run())
+        .context("cannot start the event loop")
+}
+
+/// A thread that panicked has said so; the others are taken down in order all the same.
+fn join<T>(thread: JoinHandle<T>, name: &str) -> Option<T> {
+    thread.join().map_err(|_| tracing::error!("the {name} ended by a panic")).ok()
+}
+
+async fn listen_for_signals(handle: Handle, loader: LoaderBell) {
+    let listen = |kind| signal(kind).expect("the runtime has its signal driver");
+    let (mut terminate, mut interrupt, mut hangup) =
+        (listen(SignalKind::terminate()), listen(SignalKind::interrupt()), listen(SignalKind::hangup()));
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {
+                tracing::info!("SIGHUP: reading the configuration and the jobs directory again");
+                loader.ring(Reason::Hangup);
+                continue;
+            }
+        }
+        if let Err(fault) = handle.shutdown(ShutdownMode::LeaveRuns) {
+            tracing::error!(%fault, "cannot begin to go down");
+        }
+    }
+}
+
+fn say_where(config: &Config, published: &Published) {
+    for note in &config.notes {
+        tracing::info!("{note}");
+    }
+    tracing::info!(
+        jobs = %config.paths.jobs_dir.display(),
+        state = %config.paths.state_dir.display(),
+        socket = %config.paths.socket.display(),
+        "jobsd {} is up",
+        env!("CARGO_PKG_VERSION"),
+    );
+    tracing::debug!(known = published.snapshot.load().jobs.len(), "jobs of the last time");
+}
+
+fn say_goodbye(published: &Published) {
+    let live: Vec<_> =
+        published.snapshot.load().live.values().filter(|run| run.current_attempt().is_some()).cloned().collect();
+    match live.len() {
+        0 => tracing::info!("down; no run is live"),
+        count => {
+            tracing::info!("down; {count} live run(s) go on under the supervisor and are found again at the next start")
+        }
+    }
+}

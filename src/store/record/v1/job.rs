@@ -1,0 +1,125 @@
+//! A job's state, version 1. Frozen.
+
+use serde::{Deserialize, Serialize};
+
+use super::attempt::Outcome;
+use super::run::{Skip, name};
+use super::{Micros, is_default, timestamp};
+use crate::scheduler::{self, JobState};
+use crate::spec::{JobName, Revision};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::store::record) struct Job {
+    job: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revision: Option<String>,
+    cursor: Micros,
+    first_seen: Micros,
+    last_number: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paused: Option<Pause>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    removed_at: Option<Micros>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<LastRun>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open_skip: Option<Skip>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    succeeded: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    unsuccessful: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    skipped: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pause {
+    since: Micros,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Micros>,
+    uid: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LastRun {
+    number: u64,
+    outcome: Outcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started_at: Option<Micros>,
+    ended_at: Micros,
+}
+
+impl Job {
+    pub(in crate::store::record) fn new(job: &JobName, state: &JobState) -> Self {
+        Self {
+            job: job.as_str().to_owned(),
+            revision: state.revision.as_ref().map(|revision| revision.as_str().to_owned()),
+            cursor: state.cursor.into(),
+            first_seen: state.first_seen.into(),
+            last_number: state.last_number,
+            paused: state.paused.as_ref().map(Pause::from),
+            removed_at: state.removed_at.map(Micros::from),
+            last: state.last.as_ref().map(LastRun::from),
+            open_skip: state.open_skip.as_ref().map(Skip::from),
+            succeeded: state.totals.succeeded,
+            unsuccessful: state.totals.unsuccessful,
+            skipped: state.totals.skipped,
+        }
+    }
+
+    pub(in crate::store::record) fn into_domain(self) -> Result<(JobName, JobState), String> {
+        let state = JobState {
+            revision: self.revision.as_deref().map(Revision::from_hex),
+            cursor: self.cursor.timestamp()?,
+            first_seen: self.first_seen.timestamp()?,
+            last_number: self.last_number,
+            paused: self.paused.map(Pause::into_domain).transpose()?,
+            removed_at: timestamp(self.removed_at)?,
+            last: self.last.map(LastRun::into_domain).transpose()?,
+            open_skip: self.open_skip.map(Skip::into_domain).transpose()?,
+            totals: scheduler::Totals {
+                succeeded: self.succeeded,
+                unsuccessful: self.unsuccessful,
+                skipped: self.skipped,
+            },
+        };
+        Ok((name(&self.job)?, state))
+    }
+}
+
+impl From<&scheduler::Pause> for Pause {
+    fn from(pause: &scheduler::Pause) -> Self {
+        Self { since: pause.since.into(), until: pause.until.map(Micros::from), uid: pause.uid }
+    }
+}
+
+impl Pause {
+    fn into_domain(self) -> Result<scheduler::Pause, String> {
+        Ok(scheduler::Pause { since: self.since.timestamp()?, until: timestamp(self.until)?, uid: self.uid })
+    }
+}
+
+impl From<&scheduler::LastRun> for LastRun {
+    fn from(last: &scheduler::LastRun) -> Self {
+        Self {
+            number: last.number,
+            outcome: (&last.outcome).into(),
+            started_at: last.started_at.map(Micros::from),
+            ended_at: last.ended_at.into(),
+        }
+    }
+}
+
+impl LastRun {
+    fn into_domain(self) -> Result<scheduler::LastRun, String> {
+        Ok(scheduler::LastRun {
+            number: self.number,
+            outcome: self.outcome.into_domain(),
+            started_at: timestamp(self.started_at)?,
+            ended_at: self.ended_at.timestamp()?,
+        })
+    }
+}

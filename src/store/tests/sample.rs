@@ -1,0 +1,298 @@
+//! Records to test with: fixed ones, and strategies for any.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+
+use chrono::DateTime;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::clock::{BootId, Monotonic, Timestamp};
+use crate::run::*;
+use crate::scheduler::{JobState, LastRun, Pause, Totals};
+use crate::spec::{JobName, Revision, Source};
+
+pub(super) fn job(name: &str) -> JobName {
+    JobName::new(name).expect("a good name")
+}
+
+pub(super) fn run_id(name: &str, number: u64) -> RunId {
+    RunId { job: job(name), number }
+}
+
+/// So many seconds after the beginning of 2026.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    DateTime::from_timestamp(1_767_225_600 + seconds, 123_456_000).expect("in range")
+}
+
+pub(super) fn state(last_number: u64) -> JobState {
+    JobState {
+        revision: Some(Revision::from_hex("00112233445566778899aabbccddeeff")),
+        cursor: at(0),
+        first_seen: at(-5),
+        last_number,
+        paused: None,
+        removed_at: None,
+        last: None,
+        open_skip: None,
+        totals: Totals::default(),
+    }
+}
+
+pub(super) fn queued(name: &str, number: u64) -> Run {
+    Run {
+        id: run_id(name, number),
+        revision: Revision::from_hex("00112233445566778899aabbccddeeff"),
+        trigger: Trigger::Manual { uid: 1000 },
+        created_at: at(number.cast_signed()),
+        state: RunState::Queued { since: at(number.cast_signed()), reason: QueueReason::Overlap },
+        attempts: Vec::new(),
+    }
+}
+
+pub(super) fn finished(name: &str, number: u64) -> Run {
+    let ended_at = at(number.cast_signed() + 1);
+    let end = AttemptEnd {
+        ending: Ending::Exited { wait_status: 0 },
+        stopped: None,
+        started_at: Some(at(number.cast_signed())),
+        ended_at,
+        usage: Usage {
+            cpu_user: Duration::from_micros(1500),
+            cpu_system: Duration::from_micros(700),
+            peak_memory_bytes: 1 << 21,
+        },
+        output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0 },
+    };
+    Run {
+        trigger: Trigger::Schedule(Scheduled {
+            at: at(number.cast_signed()),
+            nominal: at(number.cast_signed()).naive_utc(),
+            note: None,
+        }),
+        state: RunState::Finished { outcome: Outcome::Succeeded, ended_at },
+        attempts: vec![Attempt {
+            number: 1,
+            boot: BootId::new("4d2c1f3e-8a5b-4c6d-9e7f-001122334455"),
+            asked_at: at(number.cast_signed()),
+            started_at: Some(at(number.cast_signed())),
+            end: Some((end, Outcome::Succeeded)),
+        }],
+        ..queued(name, number)
+    }
+}
+
+pub(super) fn skip(name: &str, after_run: u64, index: u32, recorded: i64) -> Skip {
+    Skip {
+        job: job(name),
+        key: SkipKey { after_run, index },
+        reason: SkipReason::Overlap,
+        first: at(recorded - 10),
+        last: at(recorded),
+        count: 3,
+        recorded_at: at(recorded),
+    }
+}
+
+pub(super) fn source(text: &str) -> (Revision, Source) {
+    let source = Source { text: text.to_owned(), defaults: "timeout = \"1h\"".to_owned() };
+    (Revision::of(&job("backup"), &source), source)
+}
+
+prop_compose! {
+    fn any_job()(name in "[a-z0-9][a-z0-9._-]{0,20}") -> JobName { job(&name) }
+}
+
+prop_compose! {
+    // Years 1677 to 2262: beyond every clock.
+    fn any_time()(micros in -9_000_000_000_000_000_i64..9_000_000_000_000_000) -> Timestamp {
+        DateTime::from_timestamp_micros(micros).expect("in range")
+    }
+}
+
+prop_compose! {
+    fn any_span()(micros in 0..u64::MAX / 1000) -> Duration { Duration::from_micros(micros) }
+}
+
+prop_compose! {
+    fn any_revision()(hex in "[0-9a-f]{32}") -> Revision { Revision::from_hex(&hex) }
+}
+
+prop_compose! {
+    fn any_boot()(text in "[0-9a-f]{8}-[0-9a-f]{4}") -> BootId { BootId::new(&text) }
+}
+
+prop_compose! {
+    fn any_failure()(
+        step in ".{0,20}",
+        path in option::of(prop_oneof![
+            "(/[a-zé]{1,8}){1,3}".prop_map(OsString::from),
+            any::<Vec<u8>>().prop_map(OsString::from_vec),
+        ]),
+        errno: i32,
+    ) -> SetupFailure {
+        SetupFailure { step, path: path.map(Into::into), errno }
+    }
+}
+
+fn any_outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(Outcome::Succeeded),
+        any::<u8>().prop_map(|exit_code| Outcome::Failed { exit_code }),
+        any::<(i32, bool)>().prop_map(|(signal, core_dumped)| Outcome::Signaled { signal, core_dumped }),
+        Just(Outcome::TimedOut),
+        Just(Outcome::Cancelled),
+        Just(Outcome::Replaced),
+        Just(Outcome::HostShutdown),
+        any_failure().prop_map(Outcome::SetupFailed),
+        Just(Outcome::Lost),
+    ]
+}
+
+fn any_stop() -> impl Strategy<Value = StopReason> {
+    prop_oneof![
+        Just(StopReason::TimedOut),
+        Just(StopReason::Cancelled),
+        Just(StopReason::Replaced),
+        Just(StopReason::HostShutdown),
+    ]
+}
+
+fn any_ending() -> impl Strategy<Value = Ending> {
+    prop_oneof![
+        any::<i32>().prop_map(|wait_status| Ending::Exited { wait_status }),
+        any_failure().prop_map(Ending::SetupFailed),
+        Just(Ending::Unseen),
+    ]
+}
+
+prop_compose! {
+    fn any_end()(
+        ending in any_ending(),
+        stopped in option::of(any_stop()),
+        started_at in option::of(any_time()),
+        ended_at in any_time(),
+        (cpu_user, cpu_system) in (any_span(), any_span()),
+        peak_memory_bytes: u64,
+        (bytes, cut_bytes, lost_bytes) in any::<(u64, u64, u64)>(),
+    ) -> AttemptEnd {
+        AttemptEnd {
+            ending, stopped, started_at, ended_at,
+            usage: Usage { cpu_user, cpu_system, peak_memory_bytes },
+            output: OutputSummary { bytes, cut_bytes, lost_bytes },
+        }
+    }
+}
+
+prop_compose! {
+    fn any_attempt()(
+        number: u32,
+        boot in any_boot(),
+        asked_at in any_time(),
+        started_at in option::of(any_time()),
+        end in option::of((any_end(), any_outcome())),
+    ) -> Attempt {
+        Attempt { number, boot, asked_at, started_at, end }
+    }
+}
+
+prop_compose! {
+    fn any_scheduled()(at in any_time(), nominal in any_time(), note in option::of(".{0,30}")) -> Scheduled {
+        Scheduled { at, nominal: nominal.naive_utc(), note }
+    }
+}
+
+fn any_trigger() -> impl Strategy<Value = Trigger> {
+    prop_oneof![
+        any_scheduled().prop_map(Trigger::Schedule),
+        any_scheduled().prop_map(Trigger::CatchUp),
+        any::<u32>().prop_map(|uid| Trigger::Manual { uid }),
+    ]
+}
+
+fn any_state() -> impl Strategy<Value = RunState> {
+    let reason = prop_oneof![Just(QueueReason::Overlap), Just(QueueReason::Replacing)];
+    prop_oneof![
+        (any_time(), reason).prop_map(|(since, reason)| RunState::Queued { since, reason }),
+        (any::<u32>(), option::of(any_stop())).prop_map(|(attempt, stop)| RunState::Starting { attempt, stop }),
+        (any::<u32>(), any::<u32>(), any_time()).prop_map(|(attempt, pid, started_at)| RunState::Running {
+            attempt,
+            pid,
+            started_at
+        }),
+        (any::<u32>(), any::<u32>(), any_time(), any_stop(), any_time()).prop_map(
+            |(attempt, pid, started_at, reason, kill_at)| RunState::Stopping {
+                attempt,
+                pid,
+                started_at,
+                reason,
+                kill_at
+            }
+        ),
+        (any::<u32>(), any_boot(), any_span(), any_time()).prop_map(|(next_attempt, boot, span, wall)| {
+            let until = Deadline { boot, monotonic: Monotonic::from_duration(span), wall };
+            RunState::Backoff { next_attempt, until }
+        }),
+        (any_outcome(), any_time()).prop_map(|(outcome, ended_at)| RunState::Finished { outcome, ended_at }),
+    ]
+}
+
+prop_compose! {
+    pub(super) fn any_run()(
+        job in any_job(),
+        number in 1..u64::MAX,
+        revision in any_revision(),
+        trigger in any_trigger(),
+        created_at in any_time(),
+        state in any_state(),
+        attempts in prop::collection::vec(any_attempt(), 0..4),
+    ) -> Run {
+        Run { id: RunId { job, number }, revision, trigger, created_at, state, attempts }
+    }
+}
+
+prop_compose! {
+    pub(super) fn any_skip()(
+        job in any_job(),
+        key in any::<(u64, u32)>().prop_map(|(after_run, index)| SkipKey { after_run, index }),
+        reason in prop::sample::select(&SkipReason::ALL[..]),
+        (first, last, recorded_at) in (any_time(), any_time(), any_time()),
+        count: u64,
+    ) -> Skip {
+        Skip { job, key, reason, first, last, count, recorded_at }
+    }
+}
+
+prop_compose! {
+    fn any_pause()(since in any_time(), until in option::of(any_time()), uid: u32) -> Pause {
+        Pause { since, until, uid }
+    }
+}
+
+prop_compose! {
+    fn any_last()(
+        number: u64,
+        outcome in any_outcome(),
+        started_at in option::of(any_time()),
+        ended_at in any_time(),
+    ) -> LastRun {
+        LastRun { number, outcome, started_at, ended_at }
+    }
+}
+
+prop_compose! {
+    pub(super) fn any_job_state()(
+        revision in option::of(any_revision()),
+        (cursor, first_seen) in (any_time(), any_time()),
+        last_number: u64,
+        paused in option::of(any_pause()),
+        removed_at in option::of(any_time()),
+        last in option::of(any_last()),
+        open_skip in option::of(any_skip()),
+        (succeeded, unsuccessful, skipped) in any::<(u64, u64, u64)>(),
+    ) -> JobState {
+        let totals = Totals { succeeded, unsuccessful, skipped };
+        JobState { revision, cursor, first_seen, last_number, paused, removed_at, last, open_skip, totals }
+    }
+}

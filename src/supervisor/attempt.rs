@@ -1,0 +1,185 @@
+//! [`Attempt`]: one attempt from its fork to its end.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::unistd::Pid;
+
+use super::process::Pidfd;
+use super::record::{Executed, Facts, Stopping};
+use super::streams::Streams;
+use super::tree::Tree;
+use crate::clock::{Monotonic, Now, Timestamp};
+use crate::run::{AttemptId, Ending, Usage};
+
+/// Time that a child has to get from fork to exec. A user database or a server that does not answer for so long will
+/// not answer; the attempt ends as `SetupFailed`.
+pub const SETUP_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Time after which killing is repeated, while something of an attempt still lives: long enough for the kernel to tear
+/// down a process, short enough not to be noticed.
+pub(super) const KILL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Time after which an end is reported although processes of the attempt still exist: they were killed and hang in the
+/// kernel, as on a dead network file system. What they may still do, they can only do when that comes back.
+pub const GIVE_UP: Duration = Duration::from_secs(10);
+
+/// An attempt that is not over.
+pub(super) struct Attempt {
+    pub id: AttemptId,
+    pub dir: PathBuf,
+    pub facts: Facts,
+    pub main: Main,
+    pub tree: Tree,
+    pub streams: Streams,
+    pub phase: Phase,
+    pub stop: Stop,
+    /// The timer that is set.
+    pub armed: Option<Monotonic>,
+}
+
+/// The process that was forked for the attempt.
+#[derive(Debug)]
+pub(super) enum Main {
+    /// A child of this supervisor. Its number stays its own until it is reaped.
+    Child(Pid),
+    /// Another supervisor's child: watched through a handle.
+    Adopted(Pid, Pidfd),
+    /// It ended while nobody watched.
+    Gone,
+}
+
+/// How far an attempt is.
+pub(super) enum Phase {
+    /// The child goes through the launch order.
+    SettingUp(News),
+    /// The program runs.
+    Running(Executed),
+    /// The main process has ended; the rest is being cleared away.
+    Ending(Box<MainEnd>),
+}
+
+/// Where news of a child's set-up come from.
+pub(super) enum News {
+    /// It says them, until exec closes the pipe.
+    Pipe {
+        /// The reading end.
+        pipe: File,
+        /// What it said.
+        heard: Vec<u8>,
+    },
+    /// It was another supervisor's child, whose pipe is gone: the record tells.
+    Record {
+        /// When to look next.
+        next_look: Monotonic,
+    },
+    /// The pipe was closed without news: it has died, and is about to be reaped.
+    None,
+}
+
+/// Time for which the end of an adopted process may have no status: until its parent, init, has reaped it.
+pub(super) const STATUS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Time after which the record of an adopted child that is being set up is read again.
+pub(super) const RECORD_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The end of the main process.
+pub(super) struct MainEnd {
+    pub ending: Ending,
+    pub executed: Option<Executed>,
+    pub usage: Usage,
+    pub at: Timestamp,
+    /// Until when an end that nobody saw may still be told by the kernel.
+    pub status_until: Monotonic,
+    pub give_up_at: Monotonic,
+    pub next_look: Monotonic,
+}
+
+/// Whether the attempt is being stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// No.
+    None,
+    /// The stop signal was sent.
+    Signalled(Stopping),
+    /// SIGKILL was sent, and is sent again.
+    Killing {
+        /// Why and since when.
+        stopping: Stopping,
+        /// When next.
+        again_at: Monotonic,
+    },
+}
+
+impl Stop {
+    /// Why the attempt is being stopped.
+    pub fn stopping(&self) -> Option<Stopping> {
+        match self {
+            Self::None => None,
+            Self::Signalled(stopping) | Self::Killing { stopping, .. } => Some(*stopping),
+        }
+    }
+}
+
+impl Attempt {
+    /// When time itself does something to the attempt.
+    pub fn due(&self) -> Option<Monotonic> {
+        match (&self.phase, self.stop) {
+            (Phase::Ending(end), _) => Some(end.next_look),
+            (_, Stop::Signalled(stopping)) => Some(stopping.kill_at),
+            (_, Stop::Killing { again_at, .. }) => Some(again_at),
+            (Phase::SettingUp(News::Record { next_look }), Stop::None) => Some(*next_look),
+            (Phase::SettingUp(News::Pipe { .. } | News::None), Stop::None) => Some(self.setup_deadline()),
+            (Phase::Running(executed), Stop::None) => {
+                self.facts.timeout.map(|timeout| executed.monotonic.saturating_add(timeout))
+            }
+        }
+    }
+
+    /// When the child has to have executed its program.
+    pub fn setup_deadline(&self) -> Monotonic {
+        self.facts.asked.saturating_add(SETUP_DEADLINE)
+    }
+
+    /// When the program was executed, if it was.
+    pub fn executed(&self) -> Option<Executed> {
+        match &self.phase {
+            Phase::SettingUp(_) => None,
+            Phase::Running(executed) => Some(*executed),
+            Phase::Ending(end) => end.executed,
+        }
+    }
+}
+
+impl MainEnd {
+    /// The end of a main process, seen now.
+    pub fn new(ending: Ending, executed: Option<Executed>, usage: Usage, now: Now) -> Self {
+        Self {
+            ending,
+            executed,
+            usage,
+            at: now.wall,
+            status_until: now.monotonic.saturating_add(STATUS_PATIENCE),
+            give_up_at: now.monotonic.saturating_add(GIVE_UP),
+            next_look: now.monotonic,
+        }
+    }
+
+    /// Whether all is known of the end that will ever be. An adopted process is reaped by somebody else, and then the
+    /// kernel may tell how it ended.
+    pub fn learn(&mut self, main: &Main, now: Monotonic) -> bool {
+        match (&self.ending, main) {
+            (Ending::Unseen, Main::Adopted(_, handle)) => match handle.wait_status() {
+                Some(wait_status) if self.executed.is_some() => {
+                    self.ending = Ending::Exited { wait_status };
+                    true
+                }
+                Some(_) => true,
+                None => now >= self.status_until,
+            },
+            (Ending::Unseen, Main::Child(_) | Main::Gone) => true,
+            (Ending::Exited { .. } | Ending::SetupFailed(_), _) => true,
+        }
+    }
+}

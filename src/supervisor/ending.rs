@@ -1,0 +1,291 @@
+//! Ending: stop ladders, reaping, clearing away, and keeping the end until it is acknowledged.
+
+use std::io;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+
+use super::attempt::{Attempt, KILL_INTERVAL, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop};
+use super::clock;
+use super::line::Line;
+use super::process::ProcessTable;
+use super::record::{self, Stopping};
+use super::serve::{End, OnDisk, Supervisor, WRITE_INTERVAL};
+use super::streams::{DRAIN_BYTES, Heard};
+use super::token::Key;
+use crate::clock::Monotonic;
+use crate::output::Stream;
+use crate::run::{AttemptEnd, AttemptId, Ending, Report, SetupFailure, StopReason, Usage};
+use crate::supervisor::directory::attempt_dir;
+
+impl Supervisor {
+    /// Begins the stop ladder. The first reason stays; a child that has not become its program is killed at once.
+    pub fn stop(&mut self, key: Key, reason: StopReason) {
+        let now = clock::now().monotonic;
+        let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        if attempt.stop != Stop::None || matches!(attempt.phase, Phase::Ending(_)) {
+            return;
+        }
+        let sets_up = matches!(attempt.phase, Phase::SettingUp(_));
+        let grace = if sets_up { std::time::Duration::ZERO } else { attempt.facts.stop.grace };
+        let stopping = Stopping { reason, kill_at: now.saturating_add(grace) };
+        attempt.stop = Stop::Signalled(stopping);
+        // So that a later supervisor goes on with the ladder where this one left it.
+        if let Err(fault) = record::add(&attempt.dir, &Line::Stopping(stopping.into())) {
+            tracing::warn!(attempt = %attempt.id, %fault, "cannot record that the attempt is being stopped");
+        }
+        if sets_up {
+            self.kill(key, now);
+        } else {
+            signal(attempt, attempt.facts.stop.signal);
+        }
+        self.arm(key);
+    }
+
+    /// The last rung: SIGKILL to the whole tree, repeated until it is gone.
+    fn kill(&mut self, key: Key, now: Monotonic) {
+        let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        kill_tree(attempt);
+        if let Some(stopping) = attempt.stop.stopping() {
+            attempt.stop = Stop::Killing { stopping, again_at: now.saturating_add(KILL_INTERVAL) };
+        }
+    }
+
+    /// An attempt's time has come.
+    pub fn on_time(&mut self, key: Key, now: Monotonic) {
+        let Some(attempt) = self.attempts.get(&key) else { return };
+        match (&attempt.phase, attempt.stop) {
+            (Phase::Ending(_), _) => self.look_at_ending = true,
+            (_, Stop::Signalled(_) | Stop::Killing { .. }) => self.kill(key, now),
+            (Phase::Running(_), Stop::None) => self.stop(key, StopReason::TimedOut),
+            (Phase::SettingUp(_), Stop::None) if attempt.setup_deadline() <= now => self.fail_setup(key),
+            (Phase::SettingUp(_), Stop::None) => self.read_news(key, now),
+        }
+        self.arm(key);
+    }
+
+    /// Gives up a child that is not done with its set-up. It never became its program and never will: SIGKILL is sent
+    /// before the end is told.
+    fn fail_setup(&mut self, key: Key) {
+        let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        kill_tree(attempt);
+        tracing::warn!(attempt = %attempt.id, limit = ?SETUP_DEADLINE, "set-up took too long");
+        let failed = SetupFailure { step: "set-up deadline".to_owned(), path: None, errno: Errno::ETIMEDOUT as i32 };
+        self.main_ended(key, Ending::SetupFailed(failed), Usage::default());
+    }
+
+    /// Takes the status of every child that has ended, orphans included.
+    pub fn reap(&mut self) {
+        while let Some((pid, wait_status, usage)) = wait_any() {
+            let Some(&key) = self.by_pid.get(&pid) else { continue };
+            // What it said before it ended may not have been read yet.
+            self.hear_child(key);
+            let Some(attempt) = self.attempts.get_mut(&key) else { continue };
+            attempt.tree.main_ended();
+            let ending = match &attempt.phase {
+                Phase::Running(_) => Ending::Exited { wait_status },
+                Phase::SettingUp(_) if attempt.stop != Stop::None => Ending::Exited { wait_status },
+                Phase::SettingUp(_) => {
+                    Ending::SetupFailed(SetupFailure { step: "set-up".to_owned(), path: None, errno: 0 })
+                }
+                // Its end was told by itself; only its status was missing.
+                Phase::Ending(_) => {
+                    self.by_pid.remove(&pid);
+                    continue;
+                }
+            };
+            self.by_pid.remove(&pid);
+            self.main_ended(key, ending, usage);
+        }
+        // An orphan may have been the last one of an attempt that is ending.
+        self.look_at_ending = true;
+    }
+
+    /// The main process is over: what it left behind goes, too.
+    pub fn main_ended(&mut self, key: Key, ending: Ending, usage: Usage) {
+        let now = clock::now();
+        let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        if let Phase::SettingUp(News::Pipe { pipe, .. }) = &attempt.phase
+            && let Err(errno) = self.epoll.delete(pipe)
+        {
+            tracing::warn!(%errno, "cannot take a pipe out of epoll");
+        }
+        let executed = attempt.executed();
+        attempt.phase = Phase::Ending(Box::new(MainEnd::new(ending, executed, usage, now)));
+        self.ending.insert(key);
+        self.look_at_ending = true;
+    }
+
+    /// Looks at every attempt whose main process has ended.
+    pub fn clear_all_away(&mut self) {
+        if std::mem::take(&mut self.look_at_ending) {
+            let mut table = None;
+            for key in self.ending.clone() {
+                self.clear_away(key, &mut table);
+            }
+        }
+    }
+
+    /// Kills what is left of an attempt; when nothing is, takes the last bytes of its output and tells the end.
+    fn clear_away(&mut self, key: Key, table: &mut Option<ProcessTable>) {
+        let now = clock::now().monotonic;
+        let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        let gone = attempt.tree.gone(table).unwrap_or_else(|fault| {
+            tracing::warn!(attempt = %attempt.id, %fault, "cannot see whether processes are left");
+            true
+        });
+        let Phase::Ending(end) = &mut attempt.phase else { return };
+        let told = end.learn(&attempt.main, now);
+        if (!gone || !told) && now < end.give_up_at {
+            end.next_look = now.saturating_add(KILL_INTERVAL);
+            if !gone {
+                kill_tree(attempt);
+            }
+            return self.arm(key);
+        }
+        if !gone {
+            tracing::error!(attempt = %attempt.id, "processes that were killed do not end; the attempt ends without them");
+        }
+        attempt.streams.read_rest(&mut self.buffer);
+        self.finish(key);
+    }
+
+    fn finish(&mut self, key: Key) {
+        self.disarm(key);
+        let Some(mut attempt) = self.attempts.remove(&key) else { return };
+        self.ending.remove(&key);
+        self.by_id.remove(&attempt.id);
+        if let Main::Child(pid) = attempt.main
+            && self.by_pid.get(&pid) == Some(&key)
+        {
+            // Killed during its set-up and not yet reaped; nobody asks for its status.
+            self.by_pid.remove(&pid);
+        }
+        let Phase::Ending(main) = attempt.phase else { return };
+        let end = AttemptEnd {
+            ending: main.ending,
+            stopped: attempt.stop.stopping().map(|stopping| stopping.reason),
+            started_at: main.executed.map(|executed| executed.wall),
+            ended_at: main.at,
+            usage: main.usage,
+            output: attempt.streams.finish(&self.epoll, clock::now().wall),
+        };
+        self.keep_end(attempt.id, end, OnDisk::NotYet);
+    }
+
+    /// Writes an end down, tells it, and keeps it until it is acknowledged.
+    pub fn keep_end(&mut self, id: AttemptId, end: AttemptEnd, on_disk: OnDisk) {
+        let report = Report::Ended { attempt: id.clone(), end: end.clone() };
+        let mut kept = End { end, on_disk };
+        self.write_end(&id, &mut kept);
+        self.ends.insert(id, kept);
+        self.report(&report);
+    }
+
+    fn write_end(&self, id: &AttemptId, kept: &mut End) {
+        if kept.on_disk == OnDisk::NotYet {
+            let dir = attempt_dir(&self.host.runs, id);
+            match record::add(&dir, &Line::Ended(Box::new((&kept.end).into()))) {
+                Ok(()) => kept.on_disk = OnDisk::Yes,
+                Err(fault) => tracing::warn!(attempt = %id, %fault, "cannot write the end down; it is tried again"),
+            }
+        }
+    }
+
+    /// Tries again to write down what the disk did not take.
+    pub fn write_ends(&mut self, now: Monotonic) {
+        if now < self.write_again_at || !self.has_unwritten() {
+            return;
+        }
+        self.write_again_at = now.saturating_add(WRITE_INTERVAL);
+        let mut ends = std::mem::take(&mut self.ends);
+        for (id, kept) in &mut ends {
+            self.write_end(id, kept);
+        }
+        self.ends = ends;
+    }
+
+    /// Reads what a program printed, once.
+    pub fn drain(&mut self, key: Key, stream: Stream) {
+        let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        match attempt.streams.read(stream, &mut self.buffer) {
+            // More may be there, of which no new event would tell; the others come first.
+            Heard::Bytes(DRAIN_BYTES) => attempt.streams.remind(stream, &self.epoll, key),
+            Heard::Bytes(_) | Heard::Nothing => {}
+            Heard::End => attempt.streams.close(stream, &self.epoll),
+        }
+    }
+
+    /// Sets an attempt's timer to when it is due next.
+    pub fn arm(&mut self, key: Key) {
+        self.disarm(key);
+        if let Some(attempt) = self.attempts.get_mut(&key)
+            && let Some(due) = attempt.due()
+        {
+            attempt.armed = Some(due);
+            self.timers.insert((due, key));
+        }
+    }
+
+    fn disarm(&mut self, key: Key) {
+        if let Some(at) = self.attempts.get_mut(&key).and_then(|attempt| attempt.armed.take()) {
+            self.timers.remove(&(at, key));
+        }
+    }
+}
+
+/// Sends the stop signal to all of an attempt.
+fn signal(attempt: &Attempt, signal: Signal) {
+    let group = match &attempt.main {
+        Main::Child(pid) => Some(*pid),
+        Main::Adopted(..) | Main::Gone => None,
+    };
+    if let Err(fault) = attempt.tree.signal(signal, group) {
+        tracing::warn!(attempt = %attempt.id, %fault, "cannot send the stop signal to every process");
+    }
+}
+
+fn kill_tree(attempt: &Attempt) {
+    let killed = match &attempt.main {
+        // It may not be in its cgroup or session yet.
+        Main::Child(pid) if matches!(attempt.phase, Phase::SettingUp(_)) => {
+            nix::sys::signal::kill(*pid, Signal::SIGKILL).map_err(io::Error::from)
+        }
+        Main::Child(_) | Main::Adopted(..) | Main::Gone => Ok(()),
+    };
+    let killed = killed.and(attempt.tree.kill());
+    if let Err(fault) = killed {
+        tracing::warn!(attempt = %attempt.id, %fault, "cannot kill every process");
+    }
+}
+
+/// One child that has ended, its wait status and what it used; `None` when there is none.
+fn wait_any() -> Option<(Pid, i32, Usage)> {
+    let mut wait_status = 0;
+    // SAFETY: all fields of rusage are integers, for which zero is a value.
+    let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers are to live variables of the right type.
+        let pid = unsafe { libc::wait4(-1, &raw mut wait_status, libc::WNOHANG, &raw mut used) };
+        match pid {
+            0 => return None,
+            -1 if Errno::last() == Errno::EINTR => {}
+            -1 => return None,
+            pid => return Some((Pid::from_raw(pid), wait_status, usage(&used))),
+        }
+    }
+}
+
+fn usage(used: &libc::rusage) -> Usage {
+    let time = |time: libc::timeval| {
+        let micros = time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_usec);
+        std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    };
+    Usage {
+        cpu_user: time(used.ru_utime),
+        cpu_system: time(used.ru_stime),
+        // getrusage(2): kilobytes.
+        peak_memory_bytes: u64::try_from(used.ru_maxrss).unwrap_or(0).saturating_mul(1024),
+    }
+}

@@ -1,0 +1,299 @@
+//! Launching: from a plan to a child on its way, on the supervisor's side.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::epoll::{EpollEvent, EpollFlags};
+use nix::sys::stat::fstat;
+use nix::unistd::{Pid, pipe2};
+use sha2::{Digest, Sha256};
+
+use super::attempt::{Attempt, Main, News, Phase, Stop};
+use super::cgroup::{Cgroup, Entry};
+use super::child::{self, Hands};
+use super::clock;
+use super::directory::{Claim, attempt_dir, claim};
+use super::fork::{Fork, fork, fork_into};
+use super::line::Line;
+use super::record::{self, Executed, Facts};
+use super::serve::{OnDisk, Supervisor};
+use super::streams::{PIPE_EVENTS, Streams};
+use super::token::{Key, Token};
+use super::tree::{Tree, Walk};
+use crate::clock::Now;
+use crate::output::{Stream, Writer};
+use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, Usage};
+
+/// The supervisor's end of what it shares with a child.
+struct Ends {
+    streams: [OwnedFd; 2],
+    status: File,
+}
+
+/// A step on the supervisor's side that failed.
+fn failure(step: &str, path: Option<&Path>) -> impl FnOnce(io::Error) -> SetupFailure {
+    let (step, path) = (step.to_owned(), path.map(Path::to_owned));
+    move |fault| SetupFailure { step, path, errno: fault.raw_os_error().unwrap_or(0) }
+}
+
+impl Supervisor {
+    /// Launches an attempt, unless it ever was; then says what is known of it.
+    pub fn launch(&mut self, plan: &LaunchPlan) {
+        let id = &plan.attempt;
+        if !self.takes_launches() {
+            // It leaves no trace, and the engine finds out when it asks the next supervisor.
+            return tracing::info!(attempt = %id, "not launched, because the supervisor is going down");
+        }
+        if self.by_id.contains_key(id) || self.ends.contains_key(id) {
+            return self.find(id);
+        }
+        self.journal.begin(id);
+        let dir = attempt_dir(&self.host.runs, id);
+        match claim(&dir) {
+            Ok(Claim::New) => match self.start(plan, &dir) {
+                Ok(()) => {}
+                Err(failed) => self.fail_launch(id, OnDisk::NotYet, failed),
+            },
+            Ok(Claim::Taken) => self.find(id),
+            Err(fault) => {
+                let failed = failure("create attempt directory", Some(&dir))(fault);
+                self.fail_launch(id, OnDisk::Nowhere, failed);
+            }
+        }
+    }
+
+    fn fail_launch(&mut self, id: &AttemptId, on_disk: OnDisk, failed: SetupFailure) {
+        let end = AttemptEnd {
+            ending: Ending::SetupFailed(failed),
+            stopped: None,
+            started_at: None,
+            ended_at: clock::now().wall,
+            usage: Usage::default(),
+            output: OutputSummary::default(),
+        };
+        self.keep_end(id.clone(), end, on_disk);
+    }
+
+    /// Makes everything that the child needs, forks, and watches.
+    fn start(&mut self, plan: &LaunchPlan, dir: &Path) -> Result<(), SetupFailure> {
+        let now = clock::now();
+        let cgroup = self.host.cgroups.as_ref().map(|cgroups| cgroups.cgroup(&plan.attempt));
+        if let Some(cgroup) = &cgroup {
+            cgroup.create().map_err(failure("create cgroup", Some(cgroup.path())))?;
+        }
+        let started = self.start_in(plan, dir, now, cgroup.as_ref());
+        match started {
+            Ok((facts, main, ends)) => {
+                let tree = match cgroup {
+                    Some(cgroup) => Tree::Cgroup(cgroup),
+                    None => Tree::Walk(Walk::new(main, &facts.invocation, true)),
+                };
+                let writer = Writer::new(dir, facts.output_limit_bytes);
+                self.keep(Attempt {
+                    id: plan.attempt.clone(),
+                    dir: dir.to_owned(),
+                    facts,
+                    main: Main::Child(main),
+                    tree,
+                    streams: Streams::new(ends.streams.map(Some), writer),
+                    phase: Phase::SettingUp(News::Pipe { pipe: ends.status, heard: Vec::new() }),
+                    stop: Stop::None,
+                    armed: None,
+                });
+                Ok(())
+            }
+            Err(failed) => {
+                if let Some(cgroup) = cgroup
+                    && !cgroup.remove()
+                {
+                    tracing::warn!(path = %cgroup.path().display(), "a cgroup could not be removed");
+                }
+                Err(failed)
+            }
+        }
+    }
+
+    fn start_in(
+        &self,
+        plan: &LaunchPlan,
+        dir: &Path,
+        now: Now,
+        cgroup: Option<&Cgroup>,
+    ) -> Result<(Facts, Pid, Ends), SetupFailure> {
+        let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| failure("create pipes", None)(errno.into()));
+        let (stdout, stderr, status) = (pipe()?, pipe()?, pipe()?);
+        for end in [&stdout.0, &stderr.0, &status.0] {
+            set_nonblocking(end).map_err(|errno| failure("create pipes", None)(errno.into()))?;
+        }
+        let inode = |end: &OwnedFd| fstat(end).map(|stat| stat.st_ino).map_err(io::Error::from);
+        let inodes = inode(&stdout.0).and_then(|first| Ok([first, inode(&stderr.0)?]));
+        let facts = Facts {
+            boot: self.host.boot.clone(),
+            asked: now.monotonic,
+            invocation: self.invocation(plan, now),
+            timeout: plan.timeout,
+            stop: plan.stop,
+            output_limit_bytes: plan.output.limit_bytes,
+            cgroup: cgroup.map(|cgroup| cgroup.path().to_owned()),
+            pipes: inodes.map_err(failure("create pipes", None))?,
+        };
+        let record = record::begin(dir, &facts).map_err(failure("write record", Some(dir)))?;
+        let procs = match (cgroup, self.entry()) {
+            (Some(cgroup), Entry::Moves) => {
+                Some(cgroup.open_procs().map_err(failure("open cgroup", Some(cgroup.path())))?)
+            }
+            (Some(_), Entry::Born) | (None, _) => None,
+        };
+        let hands = Hands { record, status: status.1.into(), streams: [stdout.1, stderr.1], procs };
+        let main = self.fork(plan, &facts, hands, cgroup)?;
+        Ok((facts, main, Ends { streams: [stdout.0, stderr.0], status: status.0.into() }))
+    }
+
+    fn fork(
+        &self,
+        plan: &LaunchPlan,
+        facts: &Facts,
+        hands: Hands,
+        cgroup: Option<&Cgroup>,
+    ) -> Result<Pid, SetupFailure> {
+        let forked = match (cgroup, self.entry()) {
+            (Some(cgroup), Entry::Born) => cgroup.open().and_then(|fd| fork_into(fd.as_fd())),
+            (Some(_), Entry::Moves) | (None, _) => fork(),
+        };
+        match forked.map_err(failure("fork", None))? {
+            Fork::Child => child::run(&self.host, plan, &facts.invocation, hands),
+            Fork::Parent(main) => Ok(main),
+        }
+    }
+
+    fn entry(&self) -> Entry {
+        self.host.cgroups.as_ref().map_or(Entry::Moves, super::cgroup::Hierarchy::entry)
+    }
+
+    /// A value that no other attempt on this machine has: the directory names the attempt, boot and time the launch.
+    fn invocation(&self, plan: &LaunchPlan, now: Now) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.host.runs.as_os_str().as_bytes());
+        hash.update(plan.attempt.to_string());
+        hash.update(self.host.boot.as_str());
+        hash.update(now.monotonic.as_duration().as_nanos().to_le_bytes());
+        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Takes an attempt into care: watches its descriptors and its time.
+    pub fn keep(&mut self, attempt: Attempt) {
+        let key = self.new_key();
+        if let Phase::SettingUp(News::Pipe { pipe, .. }) = &attempt.phase {
+            self.watch(pipe, Token::Status(key));
+        }
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            if let Some(pipe) = attempt.streams.pipe(stream) {
+                self.watch_for(pipe, PIPE_EVENTS, Token::Output(key, stream));
+            }
+        }
+        match &attempt.main {
+            Main::Child(pid) => drop(self.by_pid.insert(*pid, key)),
+            Main::Adopted(_, handle) => self.watch(handle, Token::Adopted(key)),
+            Main::Gone => {}
+        }
+        if matches!(attempt.phase, Phase::Ending(_)) {
+            self.ending.insert(key);
+        }
+        self.by_id.insert(attempt.id.clone(), key);
+        self.attempts.insert(key, attempt);
+        self.arm(key);
+    }
+
+    fn watch(&self, fd: impl AsFd, token: Token) {
+        self.watch_for(fd, EpollFlags::EPOLLIN, token);
+    }
+
+    fn watch_for(&self, fd: impl AsFd, events: EpollFlags, token: Token) {
+        if let Err(errno) = self.epoll.add(fd, EpollEvent::new(events, token.encode())) {
+            // Kernel memory or fs.epoll.max_user_watches: the attempt's deadlines still look after it.
+            tracing::error!(%errno, ?token, "cannot watch a descriptor");
+        }
+    }
+
+    /// Reads what a child says about its set-up; the end of its pipe is the beginning of the program.
+    pub fn hear_child(&mut self, key: Key) {
+        let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        let Phase::SettingUp(News::Pipe { pipe, heard }) = &mut attempt.phase else { return };
+        match read_all(pipe, heard) {
+            Ok(()) => {}
+            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return,
+            Err(fault) => tracing::error!(attempt = %attempt.id, %fault, "cannot hear the child"),
+        }
+        let said = Said::parse(heard);
+        if let Err(errno) = self.epoll.delete(&*pipe) {
+            tracing::warn!(%errno, "cannot take a pipe out of epoll");
+        }
+        attempt.phase = Phase::SettingUp(News::None);
+        match said {
+            Said::Executed(executed) => self.runs(key, executed),
+            Said::Failed(failed) => self.main_ended(key, Ending::SetupFailed(failed), Usage::default()),
+            // It died on the way: its status tells, when it is reaped.
+            Said::Nothing => {}
+        }
+    }
+
+    /// An attempt's program was executed.
+    pub fn runs(&mut self, key: Key, executed: Executed) {
+        let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        attempt.phase = Phase::Running(executed);
+        let report = Self::started(attempt);
+        self.arm(key);
+        if let Some(report) = report {
+            self.report(&report);
+        }
+    }
+
+    /// The report that an attempt's program runs, when it does.
+    pub fn started(attempt: &Attempt) -> Option<Report> {
+        match (&attempt.phase, &attempt.main) {
+            (Phase::Running(executed), Main::Child(pid) | Main::Adopted(pid, _)) => Some(Report::Started {
+                attempt: attempt.id.clone(),
+                pid: pid.as_raw().unsigned_abs(),
+                at: executed.wall,
+            }),
+            (Phase::SettingUp(_) | Phase::Ending(_), _) | (Phase::Running(_), Main::Gone) => None,
+        }
+    }
+}
+
+/// Reads to the end, or until nothing is there now.
+fn read_all(pipe: &mut File, heard: &mut Vec<u8>) -> io::Result<()> {
+    // read_to_end keeps what it read before the error, and repeats interrupted reads.
+    pipe.read_to_end(heard).map(drop)
+}
+
+/// What a child said until its pipe was closed.
+enum Said {
+    /// Its program was executed.
+    Executed(Executed),
+    /// A step failed.
+    Failed(SetupFailure),
+    /// Neither.
+    Nothing,
+}
+
+impl Said {
+    /// A failure may follow the announcement, when the program could not be executed after it.
+    fn parse(heard: &[u8]) -> Self {
+        let lines = heard.split_inclusive(|&byte| byte == b'\n').filter_map(Line::parse);
+        lines.fold(Self::Nothing, |said, line| match line {
+            Line::Executing(executed) => executed.try_into().map_or(said, Self::Executed),
+            Line::SetupFailed(failed) => Self::Failed(failed.into()),
+            Line::Asked(_) | Line::Process(_) | Line::Stopping(_) | Line::Ended(_) => said,
+        })
+    }
+}
+
+fn set_nonblocking(end: &OwnedFd) -> Result<(), Errno> {
+    fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop)
+}

@@ -1,0 +1,36 @@
+//! The other process.
+mod account;
+mod adopt;
+mod attempt;
+mod cgroup;
+mod child;
+mod client;
+mod clock;
+mod connection;
+mod detach;
+mod directory;
+mod ending;
+mod engines;
+mod environment;
+mod fork;
+mod host;
+mod instance;
+mod journal;
+mod launch;
+mod line;
+mod process;
+pub mod protocol;
+mod record;
+mod requests;
+mod serve;
+mod streams;
+mod token;
+mod tree;
+
+pub use attempt::{GIVE_UP, SETUP_DEADLINE};
+pub use client::{Incoming, Link, LinkError, Request, Supervisor};
+pub use detach::{Arguments, StartError, main, start_detached};
+pub use directory::{attempt_dir, remove_run, run_dir};
+pub use environment::{DEFAULT_LANG, DEFAULT_PATH};
+pub use instance::InstanceError;
+pub use serve::{Config, LINGER, ServeError, default_socket, serve};

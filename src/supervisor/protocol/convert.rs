@@ -1,0 +1,257 @@
+//! Between the messages and what the rest of the program means by them.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::wire;
+use crate::clock::Timestamp;
+use crate::run::{
+    AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure, StopReason, Usage,
+};
+use crate::spec::{Environment, Identity, JobName, NameError, OutputPolicy, StopPolicy};
+
+/// A message that is well formed and means nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConversionError {
+    /// No such job can exist.
+    #[error("a message names an impossible job")]
+    Job(#[source] NameError),
+    /// This system has no such signal.
+    #[error("a message names the unknown signal {0:?}")]
+    Signal(String),
+    /// An instant outside of what the calendar can say.
+    #[error("a message holds the impossible instant {0} µs")]
+    Instant(i64),
+}
+
+/// A duration in whole microseconds; the longest that fits, half a million years, when it does not.
+pub(in crate::supervisor) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// An instant from microseconds since 1970.
+pub(in crate::supervisor) fn timestamp(unix_micros: i64) -> Result<Timestamp, ConversionError> {
+    Timestamp::from_timestamp_micros(unix_micros).ok_or(ConversionError::Instant(unix_micros))
+}
+
+/// A signal from its name.
+pub(in crate::supervisor) fn signal(name: &str) -> Result<Signal, ConversionError> {
+    name.parse().map_err(|_| ConversionError::Signal(name.to_owned()))
+}
+
+impl From<&AttemptId> for wire::Attempt {
+    fn from(id: &AttemptId) -> Self {
+        Self { job: id.run.job.to_string(), number: id.run.number, attempt: id.attempt }
+    }
+}
+
+impl TryFrom<wire::Attempt> for AttemptId {
+    type Error = ConversionError;
+    fn try_from(name: wire::Attempt) -> Result<Self, ConversionError> {
+        let job = JobName::new(&name.job).map_err(ConversionError::Job)?;
+        Ok(Self { run: RunId { job, number: name.number }, attempt: name.attempt })
+    }
+}
+
+impl From<&LaunchPlan> for wire::Plan {
+    fn from(plan: &LaunchPlan) -> Self {
+        Self {
+            attempt: (&plan.attempt).into(),
+            argv: wire::Argv(plan.argv.clone()),
+            environment: wire::Variables(plan.environment.0.clone()),
+            working_directory: plan.working_directory.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            user: plan.identity.user.clone(),
+            group: plan.identity.group.clone(),
+            timeout_micros: plan.timeout.map(micros),
+            stop_signal: plan.stop.signal.as_str().to_owned(),
+            stop_grace_micros: micros(plan.stop.grace),
+            output_limit_bytes: plan.output.limit_bytes,
+        }
+    }
+}
+
+impl TryFrom<wire::Plan> for LaunchPlan {
+    type Error = ConversionError;
+    fn try_from(plan: wire::Plan) -> Result<Self, ConversionError> {
+        Ok(Self {
+            attempt: plan.attempt.try_into()?,
+            argv: plan.argv.0,
+            environment: Environment(plan.environment.0),
+            working_directory: plan.working_directory.map(Into::into),
+            identity: Identity { user: plan.user, group: plan.group },
+            timeout: plan.timeout_micros.map(Duration::from_micros),
+            stop: StopPolicy {
+                signal: signal(&plan.stop_signal)?,
+                grace: Duration::from_micros(plan.stop_grace_micros),
+            },
+            output: OutputPolicy { limit_bytes: plan.output_limit_bytes },
+        })
+    }
+}
+
+impl From<&Report> for wire::ToEngine {
+    fn from(report: &Report) -> Self {
+        match report {
+            Report::Started { attempt, pid, at } => {
+                Self::Started { attempt: attempt.into(), pid: *pid, at_unix_micros: at.timestamp_micros() }
+            }
+            Report::Ended { attempt, end } => Self::Ended { attempt: attempt.into(), end: Box::new(end.into()) },
+            Report::NoTrace { attempt } => Self::NoTrace { attempt: attempt.into() },
+        }
+    }
+}
+
+impl From<&AttemptEnd> for wire::End {
+    fn from(end: &AttemptEnd) -> Self {
+        Self {
+            ending: (&end.ending).into(),
+            stopped: end.stopped.map(Into::into),
+            started_at_unix_micros: end.started_at.map(|at| at.timestamp_micros()),
+            ended_at_unix_micros: end.ended_at.timestamp_micros(),
+            cpu_user_micros: micros(end.usage.cpu_user),
+            cpu_system_micros: micros(end.usage.cpu_system),
+            peak_memory_bytes: end.usage.peak_memory_bytes,
+            output_bytes: end.output.bytes,
+            output_cut_bytes: end.output.cut_bytes,
+            output_lost_bytes: end.output.lost_bytes,
+        }
+    }
+}
+
+impl TryFrom<wire::End> for AttemptEnd {
+    type Error = ConversionError;
+    fn try_from(end: wire::End) -> Result<Self, ConversionError> {
+        Ok(Self {
+            ending: end.ending.into(),
+            stopped: end.stopped.map(Into::into),
+            started_at: end.started_at_unix_micros.map(timestamp).transpose()?,
+            ended_at: timestamp(end.ended_at_unix_micros)?,
+            usage: Usage {
+                cpu_user: Duration::from_micros(end.cpu_user_micros),
+                cpu_system: Duration::from_micros(end.cpu_system_micros),
+                peak_memory_bytes: end.peak_memory_bytes,
+            },
+            output: OutputSummary {
+                bytes: end.output_bytes,
+                cut_bytes: end.output_cut_bytes,
+                lost_bytes: end.output_lost_bytes,
+            },
+        })
+    }
+}
+
+impl From<&Ending> for wire::Ending {
+    fn from(ending: &Ending) -> Self {
+        match ending {
+            Ending::Exited { wait_status } => Self::Exited { wait_status: *wait_status },
+            Ending::SetupFailed(SetupFailure { step, path, errno }) => Self::SetupFailed {
+                step: step.clone(),
+                path: path.as_ref().map(|path| path.to_string_lossy().into_owned()),
+                errno: *errno,
+            },
+            Ending::Unseen => Self::Unseen,
+        }
+    }
+}
+
+impl From<wire::Ending> for Ending {
+    fn from(ending: wire::Ending) -> Self {
+        match ending {
+            wire::Ending::Exited { wait_status } => Self::Exited { wait_status },
+            wire::Ending::SetupFailed { step, path, errno } => {
+                Self::SetupFailed(SetupFailure { step, path: path.map(Into::into), errno })
+            }
+            wire::Ending::Unseen => Self::Unseen,
+        }
+    }
+}
+
+impl From<StopReason> for wire::StopReason {
+    fn from(reason: StopReason) -> Self {
+        match reason {
+            StopReason::TimedOut => Self::TimedOut,
+            StopReason::Cancelled => Self::Cancelled,
+            StopReason::Replaced => Self::Replaced,
+            StopReason::HostShutdown => Self::HostShutdown,
+        }
+    }
+}
+
+impl From<wire::StopReason> for StopReason {
+    fn from(reason: wire::StopReason) -> Self {
+        match reason {
+            wire::StopReason::TimedOut => Self::TimedOut,
+            wire::StopReason::Cancelled => Self::Cancelled,
+            wire::StopReason::Replaced => Self::Replaced,
+            wire::StopReason::HostShutdown => Self::HostShutdown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The very bytes of version 1: what an engine or a supervisor of another build says and must be understood.
+    const LAUNCH: &str = r#"{"type":"launch","plan":{"attempt":{"job":"backup","number":42,"attempt":1},"argv":["sh","-c","pg_dump app"],"environment":{"PGPASSWORD":"hunter2"},"working_directory":"/srv","user":"postgres","group":null,"timeout_micros":7200000000,"stop_signal":"SIGINT","stop_grace_micros":10000000,"output_limit_bytes":16777216}}"#;
+    const ENDED: &str = r#"{"type":"ended","attempt":{"job":"backup","number":42,"attempt":1},"end":{"ending":{"setup_failed":{"step":"execute","path":"/bin/nothing","errno":2}},"stopped":"timed_out","started_at_unix_micros":null,"ended_at_unix_micros":1793536496789012,"cpu_user_micros":1,"cpu_system_micros":2,"peak_memory_bytes":3,"output_bytes":4,"output_cut_bytes":5,"output_lost_bytes":6}}"#;
+
+    fn id() -> AttemptId {
+        AttemptId { run: "backup/42".parse().unwrap(), attempt: 1 }
+    }
+
+    #[test]
+    fn version_1_of_a_plan_stays() {
+        let plan = LaunchPlan {
+            attempt: id(),
+            argv: vec!["sh".into(), "-c".into(), "pg_dump app".into()],
+            environment: Environment([("PGPASSWORD".into(), "hunter2".into())].into()),
+            working_directory: Some("/srv".into()),
+            identity: Identity { user: Some("postgres".into()), group: None },
+            timeout: Some(Duration::from_secs(7200)),
+            stop: StopPolicy { signal: Signal::SIGINT, grace: Duration::from_secs(10) },
+            output: OutputPolicy { limit_bytes: 16 << 20 },
+        };
+        let message = wire::ToSupervisor::Launch { plan: Box::new((&plan).into()) };
+        assert_eq!(serde_json::to_string(&message).unwrap(), LAUNCH);
+        assert!(!format!("{message:?}").contains("hunter2"));
+        let wire::ToSupervisor::Launch { plan: back } = serde_json::from_str(LAUNCH).unwrap() else { panic!("launch") };
+        assert_eq!(LaunchPlan::try_from(*back), Ok(plan));
+    }
+
+    #[test]
+    fn version_1_of_an_end_stays() {
+        let end = AttemptEnd {
+            ending: Ending::SetupFailed(SetupFailure {
+                step: "execute".into(),
+                path: Some("/bin/nothing".into()),
+                errno: 2,
+            }),
+            stopped: Some(StopReason::TimedOut),
+            started_at: None,
+            ended_at: timestamp(1_793_536_496_789_012).unwrap(),
+            usage: Usage {
+                cpu_user: Duration::from_micros(1),
+                cpu_system: Duration::from_micros(2),
+                peak_memory_bytes: 3,
+            },
+            output: OutputSummary { bytes: 4, cut_bytes: 5, lost_bytes: 6 },
+        };
+        let report = Report::Ended { attempt: id(), end: end.clone() };
+        assert_eq!(serde_json::to_string(&wire::ToEngine::from(&report)).unwrap(), ENDED);
+        let wire::ToEngine::Ended { attempt, end: back } = serde_json::from_str(ENDED).unwrap() else {
+            panic!("ended")
+        };
+        assert_eq!(AttemptId::try_from(attempt), Ok(id()));
+        assert_eq!(AttemptEnd::try_from(*back), Ok(end));
+    }
+
+    #[test]
+    fn what_cannot_be_is_said() {
+        let name = wire::Attempt { job: "../etc".into(), number: 1, attempt: 1 };
+        assert_eq!(AttemptId::try_from(name), Err(ConversionError::Job(NameError::Start('.'))));
+        assert_eq!(signal("SIGSOON"), Err(ConversionError::Signal("SIGSOON".into())));
+        assert_eq!(timestamp(i64::MAX), Err(ConversionError::Instant(i64::MAX)));
+    }
+}

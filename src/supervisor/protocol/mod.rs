@@ -1,0 +1,22 @@
+//! The language between the engine and the supervisor.
+//!
+//! Frames over a Unix stream socket: four bytes of length (little endian), then one JSON message of that many bytes, at
+//! most [`FRAME_LIMIT`]. The messages of version 1 are in [`wire`] and frozen; a change is a new version, and an engine
+//! speaks its own version and the one before.
+//!
+//! 1. The engine says [`wire::ToSupervisor::Hello`]: the versions it speaks, and its generation.
+//! 2. The supervisor answers [`wire::ToEngine::Hello`] with the version it chose, or [`wire::ToEngine::Refused`] and
+//!    closes. A connection with a generation as high as the highest seen, or higher, displaces the one before; frames
+//!    that the displaced engine still had under way are dropped.
+//! 3. The supervisor says, unasked, what it has: `Started` for each attempt whose program runs, `Ended` for each end
+//!    that was not acknowledged.
+//! 4. From then on the engine asks (`Launch`, `Find`, `Stop`, `Acknowledge`) and the supervisor reports, both whenever
+//!    they like. There are no answers, only reports, and each report may come twice.
+
+mod convert;
+mod frame;
+pub mod wire;
+
+pub use convert::ConversionError;
+pub(super) use convert::{micros, signal, timestamp};
+pub use frame::{FRAME_LIMIT, FrameBuffer, FrameError, encode};

@@ -1,0 +1,117 @@
+//! [`Streams`]: the two pipes of an attempt and where their bytes go.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+use nix::unistd::read;
+
+use super::clock;
+use super::token::{Key, Token};
+use crate::clock::Timestamp;
+use crate::output::{Stream, Writer};
+use crate::run::OutputSummary;
+
+/// Bytes read from one pipe before the others get their turn; also what a pipe holds unless told otherwise.
+pub(super) const DRAIN_BYTES: usize = 64 << 10;
+
+/// Bytes read from one pipe after the last process of its attempt ended. No ordinary pipe holds more
+/// (`/proc/sys/fs/pipe-max-size`), so this is all there is, unless a process that does not belong here still writes.
+const LAST_BYTES: usize = 1 << 20;
+
+/// Pipes tell once when something comes, not as long as something is there: then epoll returns the two streams of a
+/// program in the order in which it printed, as far as that can be told.
+pub(super) const PIPE_EVENTS: EpollFlags = EpollFlags::EPOLLIN.union(EpollFlags::EPOLLET);
+
+/// The pipes of an attempt, and the writer of its output.
+pub(super) struct Streams {
+    pipes: [Option<OwnedFd>; 2],
+    writer: Writer,
+}
+
+/// What came of reading a pipe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// Nothing any more: every writer has closed it.
+    End,
+}
+
+/// A stream's place in [`Streams`].
+fn place(stream: Stream) -> usize {
+    match stream {
+        Stream::Stdout => 0,
+        Stream::Stderr => 1,
+    }
+}
+
+impl Streams {
+    /// The reading ends, which do not block, in the order standard output, standard error.
+    pub fn new(pipes: [Option<OwnedFd>; 2], writer: Writer) -> Self {
+        Self { pipes, writer }
+    }
+
+    /// The reading end, unless it is closed.
+    pub fn pipe(&self, stream: Stream) -> Option<&OwnedFd> {
+        self.pipes[place(stream)].as_ref()
+    }
+
+    /// Reads once, at most what `buffer` takes. Fewer bytes mean that nothing is left now: a pipe gives all it has.
+    pub fn read(&mut self, stream: Stream, buffer: &mut [u8]) -> Heard {
+        let Some(pipe) = &self.pipes[place(stream)] else { return Heard::End };
+        match read(pipe, buffer) {
+            Ok(0) => Heard::End,
+            Ok(count) => {
+                self.writer.append(stream, &buffer[..count], clock::now().wall);
+                Heard::Bytes(count)
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => Heard::Nothing,
+            Err(errno) => {
+                tracing::warn!(%errno, stream = stream.name(), "cannot read a pipe; it is closed");
+                Heard::End
+            }
+        }
+    }
+
+    /// Has epoll tell again if something is there.
+    pub fn remind(&self, stream: Stream, epoll: &Epoll, key: Key) {
+        let mut event = EpollEvent::new(PIPE_EVENTS, Token::Output(key, stream).encode());
+        if let Some(pipe) = &self.pipes[place(stream)]
+            && let Err(errno) = epoll.modify(pipe, &mut event)
+        {
+            tracing::error!(%errno, "cannot watch a pipe any more");
+        }
+    }
+
+    /// Reads what is left after the last process ended.
+    pub fn read_rest(&mut self, buffer: &mut [u8]) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let mut left = LAST_BYTES;
+            while let Heard::Bytes(count) = self.read(stream, buffer)
+                && left > 0
+            {
+                left = left.saturating_sub(count);
+            }
+        }
+    }
+
+    /// Closes a pipe. A child that is just being set up may hold a copy of it, which would keep waking the supervisor:
+    /// so it is taken out of `epoll` first.
+    pub fn close(&mut self, stream: Stream, epoll: &Epoll) {
+        if let Some(pipe) = self.pipes[place(stream)].take()
+            && let Err(errno) = epoll.delete(pipe.as_fd())
+        {
+            tracing::warn!(%errno, "cannot take a pipe out of epoll");
+        }
+    }
+
+    /// Closes both pipes and the output, and says what was printed.
+    pub fn finish(&mut self, epoll: &Epoll, at: Timestamp) -> OutputSummary {
+        self.close(Stream::Stdout, epoll);
+        self.close(Stream::Stderr, epoll);
+        self.writer.finish(at)
+    }
+}

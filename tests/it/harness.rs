@@ -1,0 +1,209 @@
+//! A daemon of its own for each test: real binaries, a directory that goes away, conditions instead of pauses.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Longest wait for a condition. Only a broken daemon takes this long.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Time between two looks at a condition.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A jobs directory, a state directory, and an engine when one runs.
+pub struct World {
+    dir: TempDir,
+    engine: Option<Child>,
+}
+
+impl World {
+    /// An empty jobs directory, and no engine yet.
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("jobsd-").tempdir().expect("a directory");
+        let world = Self { dir, engine: None };
+        for name in ["jobs.d", "out"] {
+            fs::create_dir(world.path(name)).expect("a directory");
+            fs::set_permissions(world.path(name), fs::Permissions::from_mode(0o755)).expect("its mode");
+        }
+        world
+    }
+
+    /// A path inside the test's directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a job file as an editor does: beside it, then renamed.
+    pub fn job(&self, name: &str, text: &str) {
+        let text = text.replace("$DIR", self.dir.path().to_str().expect("a plain path"));
+        let fresh = self.path(&format!("jobs.d/.{name}.new"));
+        fs::write(&fresh, text).expect("a job file");
+        fs::rename(fresh, self.path(&format!("jobs.d/{name}.toml"))).expect("a job file");
+    }
+
+    pub fn remove_job(&self, name: &str) {
+        fs::remove_file(self.path(&format!("jobs.d/{name}.toml"))).expect("a job file");
+    }
+
+    /// Starts the engine and waits until it answers.
+    pub fn start(&mut self) {
+        self.spawn();
+        self.wait_for("the daemon to answer", || self.jobctl(&["version"]).status.success().then_some(()));
+    }
+
+    /// Starts the engine, and waits for nothing.
+    pub fn spawn(&mut self) {
+        assert!(self.engine.is_none(), "one engine at a time");
+        let log = fs::File::options().append(true).create(true).open(self.path("log")).expect("the log");
+        let mut command = self.jobsd();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        self.engine = Some(command.spawn().expect("the daemon starts"));
+    }
+
+    /// `jobsd` with this world's paths.
+    pub fn jobsd(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jobsd"));
+        for (name, value) in [("JOBS_DIR", "jobs.d"), ("STATE_DIR", "state"), ("SOCKET", "sock")] {
+            command.env(format!("JOBSD_{name}"), self.path(value));
+        }
+        command.env("JOBSD_LOG", "debug").env_remove("JOBSD_CONFIG");
+        command
+    }
+
+    pub fn engine_pid(&self) -> u32 {
+        self.engine.as_ref().expect("an engine").id()
+    }
+
+    /// SIGKILL to the engine.
+    pub fn kill(&mut self) {
+        let mut engine = self.engine.take().expect("an engine");
+        engine.kill().expect("it is ours");
+        engine.wait().expect("it is ours");
+    }
+
+    /// Waits until the engine ends by itself.
+    pub fn wait_for_end(&mut self) -> std::process::ExitStatus {
+        let mut engine = self.engine.take().expect("an engine");
+        self.wait_for("the daemon to end", || engine.try_wait().expect("it is ours"))
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.engine.as_mut().expect("an engine").try_wait().expect("it is ours").is_some()
+    }
+
+    /// The supervisor's process, as the daemon tells it.
+    pub fn supervisor_pid(&self) -> i32 {
+        self.wait_for("a supervisor", || {
+            let health = self.json_any(&["health"]);
+            health["ready"]["supervisor_pid"].as_i64().map(|pid| i32::try_from(pid).expect("a pid"))
+        })
+    }
+
+    /// Runs `jobctl` and gives all that came of it.
+    pub fn jobctl(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_jobctl"))
+            .args(arguments)
+            .env("JOBCTL_SOCKET", self.path("sock"))
+            .env_remove("NO_COLOR")
+            .stdin(Stdio::null())
+            .output()
+            .expect("jobctl runs")
+    }
+
+    /// Runs `jobctl`, which must succeed, and gives what it printed.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.jobctl(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "jobctl {arguments:?} fails ({}): {error}\n{}", output.status, self.log());
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// The same with `-o json`.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.ok(&[arguments, &["-o", "json"]].concat());
+        serde_json::from_str(&text).unwrap_or_else(|fault| panic!("{arguments:?}: {fault}: {text}"))
+    }
+
+    /// The same of a command that may exit with another code than 0.
+    pub fn json_any(&self, arguments: &[&str]) -> Value {
+        let output = self.jobctl(&[arguments, &["-o", "json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// A job's whole history, newest first.
+    pub fn history(&self, job: &str) -> Vec<Value> {
+        let history = self.json(&["history", job, "-n", "100000"]);
+        history.as_array().expect("an array").clone()
+    }
+
+    /// Waits until a job's newest run is over, and gives it.
+    pub fn finished(&self, run: &str) -> Value {
+        let job = run.split('/').next().expect("a job");
+        self.wait_for(&format!("{run} to end"), || {
+            self.history(job).into_iter().find(|entry| entry["run"] == run && !entry["outcome"].is_null())
+        })
+    }
+
+    /// Starts a run by hand and gives its name.
+    pub fn run(&self, job: &str) -> String {
+        self.json(&["run", job])["run"].as_str().expect("a run").to_owned()
+    }
+
+    /// Looks again and again until there is something.
+    pub fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}\n{}", self.log());
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// The lines of a file that jobs write to; none while it is not there.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The end of the engine's log, for a failing test.
+    pub fn log(&self) -> String {
+        let text = fs::read_to_string(self.path("log")).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+}
+
+impl Drop for World {
+    /// No process outlives its test: the supervisor too is told to stop everything, or is killed.
+    fn drop(&mut self) {
+        if self.engine.is_none() {
+            self.spawn();
+        }
+        drop(self.jobctl(&["shutdown", "--stop-runs"]));
+        let begun = Instant::now();
+        while !self.has_ended() {
+            if begun.elapsed() > PATIENCE {
+                self.kill();
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// Whether a process exists.
+pub fn exists(pid: i32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+pub fn kill_process(pid: i32) {
+    use nix::sys::signal::{Signal, kill};
+    kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).expect("a process");
+}

@@ -1,0 +1,7 @@
+//! The supervisor as a real process with real jobs.
+
+mod launch;
+mod output;
+mod stop;
+mod survive;
+mod world;
