@@ -36,6 +36,7 @@ impl World {
 
     pub fn without_supervisor() -> Self {
         let dir = tempfile::tempdir().unwrap();
+        Self { dir, supervisor: None, link: None, reports: None, generation: 1 }
     }
 
     pub fn state_dir(&self) -> PathBuf {
