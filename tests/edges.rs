@@ -34,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "api",
         ],
     ),
-    ("api", &["clock", "units", "schedule", "spec", "run", "scheduler", "store", "output", "daemon"]),
+    ("api", &["clock", "units", "schedule", "spec", "run", "scheduler", "store", "output", "supervisor", "daemon"]),
     ("cli", &["clock", "units", "schedule", "spec", "run", "api", "surroundings", "places", "daemon"]),
 ];
 

@@ -56,7 +56,11 @@ impl Supervisor {
     pub fn on_time(&mut self, key: Key, now: Monotonic) {
         let Some(attempt) = self.attempts.get(&key) else { return };
         match (&attempt.phase, attempt.stop) {
-            (Phase::Ending(_), _) => self.look_at_ending = true,
+            // The look arms the timer again, or is the last one.
+            (Phase::Ending(_), _) => {
+                self.disarm(key);
+                return self.look_at_ending = true;
+            }
             (_, Stop::Signalled(_) | Stop::Killing { .. }) => self.kill(key, now),
             (Phase::Running(_), Stop::None) => self.stop(key, StopReason::TimedOut),
             (Phase::SettingUp(_), Stop::None) if attempt.setup_deadline() <= now => self.fail_setup(key),

@@ -53,7 +53,7 @@ impl World {
     /// Starts the engine and waits until it answers.
     pub fn start(&mut self) {
         self.spawn();
-        self.wait_for("the daemon to answer", || self.jobctl(&["version"]).status.success().then_some(()));
+        self.wait_for("the daemon to answer", || self.jobctl(&["list"]).status.success().then_some(()));
     }
 
     /// Starts the engine, and waits for nothing.
