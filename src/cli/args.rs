@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, health, history, list, logs, next, pause, reload, resume, run_verb, show, shutdown, version,
-    why,
+    EXIT_CODES, cancel, explain, health, history, list, logs, next, pause, reload, resume, run_verb, show, shutdown,
+    simulate, version, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -57,6 +57,10 @@ pub enum Verb {
     Resume(resume::ResumeArgs),
     /// Show when jobs run next
     Next(next::NextArgs),
+    /// Show what a directory of jobs would do, before it is deployed
+    Simulate(simulate::SimulateArgs),
+    /// Explain a schedule in plain English, with what changes of the clock do to it
+    Explain(explain::ExplainArgs),
     /// Explain where a job stands, and what to do about it
     Why(why::WhyArgs),
     /// Read the jobs directory now, and show what changed
@@ -67,4 +71,28 @@ pub enum Verb {
     Shutdown(shutdown::ShutdownArgs),
     /// Show the versions of jobctl and of the daemon
     Version(version::VersionArgs),
+}
+
+impl Verb {
+    /// Whether it asks no daemon.
+    pub(super) const fn is_offline(&self) -> bool {
+        match self {
+            Self::Next(args) => args.is_offline(),
+            Self::Explain(_) => true,
+            Self::List(_)
+            | Self::Show(_)
+            | Self::Run(_)
+            | Self::Logs(_)
+            | Self::History(_)
+            | Self::Cancel(_)
+            | Self::Pause(_)
+            | Self::Resume(_)
+            | Self::Why(_)
+            | Self::Reload(_)
+            | Self::Health(_)
+            | Self::Shutdown(_)
+            | Self::Simulate(_)
+            | Self::Version(_) => false,
+        }
+    }
 }

@@ -37,6 +37,9 @@ fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
     for problem in &health.ready.problems {
         terminal.line(format!("        {problem}"))?;
     }
+    for warning in &health.warnings {
+        terminal.line(format!("note    {warning}"))?;
+    }
     let jobs = &health.jobs;
     terminal.line(format!(
         "jobs    {} in all, {} paused, {} disabled, {} faulty, {} failing; {}",

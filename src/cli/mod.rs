@@ -7,6 +7,7 @@
 pub mod args;
 mod cancel;
 mod exit;
+mod explain;
 mod failure;
 mod health;
 mod history;
@@ -14,6 +15,7 @@ mod list;
 mod logs;
 mod moment;
 mod next;
+mod offline;
 mod pause;
 mod reload;
 mod resume;
@@ -22,6 +24,7 @@ mod run_verb;
 mod session;
 mod show;
 mod shutdown;
+mod simulate;
 mod socket;
 mod style;
 mod table;
@@ -44,7 +47,8 @@ pub use terminal::{Colour, Terminal};
 /// Does what the command line asks on this process's terminal.
 pub async fn run(cli: Cli) -> Exit {
     let terminal = Terminal::standard(cli.global.color);
-    let sockets = socket::candidates(cli.global.socket.as_deref());
+    // Looking for sockets asks the user database, which costs more than all that an offline verb does.
+    let sockets = if cli.verb.is_offline() { Vec::new() } else { socket::candidates(cli.global.socket.as_deref()) };
     let mut session = Session::new(terminal, cli.global.output, sockets);
     run_in(&mut session, cli.verb).await
 }
@@ -75,6 +79,8 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Pause(args) => pause::run(session, args).await,
         Verb::Resume(args) => resume::run(session, args).await,
         Verb::Next(args) => next::run(session, args).await,
+        Verb::Simulate(args) => simulate::run(session, args).await,
+        Verb::Explain(args) => explain::run(session, &args),
         Verb::Why(args) => why::run(session, args).await,
         Verb::Reload(args) => reload::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Scheduler;
 use crate::clock::Now;
 use crate::run::{Outcome, QueueReason, Run, RunId, RunState, SkipReason, StopReason, Transition, Trigger};
-use crate::spec::{JobName, Overlap, QUEUE_LIMIT};
+use crate::spec::{CatchUpPolicy, JobName, Overlap, QUEUE_LIMIT};
 
 /// Why the overlap policy admits no run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,12 @@ impl Scheduler {
             self.launch(&id, now);
             return Ok(id);
         }
+        // Who wants all missed occurrences wants them one after another, whatever becomes of others meanwhile.
+        let waits = spec.catch_up.policy == CatchUpPolicy::All && matches!(trigger, Trigger::CatchUp(_));
         match spec.overlap {
+            Overlap::Skip | Overlap::Allow { .. } if waits && queued.len() < QUEUE_LIMIT => {
+                Ok(self.create(name, trigger, QueueReason::Overlap, now))
+            }
             Overlap::Skip | Overlap::Allow { .. } => {
                 let oldest = active.into_iter().chain(queued).min().expect("max_concurrent is at least one");
                 Err(Denial::Overlap(oldest))
@@ -88,6 +93,10 @@ impl Scheduler {
         }
         let room = self.job(name).spec.as_ref().map_or(1, |spec| spec.overlap.max_concurrent());
         let (queued, active) = self.live_runs(name);
+        let (expired, queued): (Vec<RunId>, Vec<RunId>) = queued.into_iter().partition(|id| self.is_expired(id, now));
+        for id in &expired {
+            self.drop_queued(id, SkipReason::Expired, now);
+        }
         for id in queued.iter().take(room.saturating_sub(active.len())) {
             self.launch(id, now);
         }
@@ -95,7 +104,8 @@ impl Scheduler {
 
     /// Stops a run by its ladder, or ends it at once when no attempt of it is live.
     pub(super) fn stop(&mut self, id: &RunId, reason: StopReason, now: Now) {
-        let run = self.snapshot.live.get(id).expect("callers name live runs");
+        // Stopping one run lets the queue move, and what has expired there is gone by then.
+        let Some(run) = self.snapshot.live.get(id) else { return };
         match run.state {
             RunState::Queued { .. } | RunState::Backoff { .. } => {
                 let outcome = match reason {

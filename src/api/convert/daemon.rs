@@ -3,6 +3,7 @@
 use crate::api::types::{self, Time};
 use crate::daemon::{About, ShutdownMode, SupervisorState};
 use crate::run::{Outcome, RunId};
+use crate::schedule::Zone;
 use crate::scheduler::{HeldBack, Job, LoadSummary, Snapshot};
 use crate::spec::JobName;
 
@@ -47,7 +48,19 @@ pub fn health(about: &About, supervisor: &SupervisorState, snapshot: &Snapshot) 
         live: types::Live { ok: true, started_at: Time(about.started_at) },
         ready,
         jobs,
+        warnings: tz_warning(about.machine_tz_database.as_deref()).into_iter().collect(),
     }
+}
+
+/// Whether the machine knows newer time zones than this program. Releases are a year and a letter, as in `2025b`, so that
+/// their order is that of text.
+fn tz_warning(machine: Option<&str>) -> Option<String> {
+    let carried = Zone::database_version();
+    let machine = machine.filter(|machine| *machine > carried)?;
+    Some(format!(
+        "the machine's time zone database is {machine}, this jobsd carries {carried}: after a change of law local times \
+         may differ; a newer jobsd brings newer zones"
+    ))
 }
 
 /// Whether runs are started.
@@ -113,5 +126,19 @@ pub const fn is_failure(outcome: &Outcome) -> bool {
         | Outcome::SetupFailed(_)
         | Outcome::Lost => true,
         Outcome::Succeeded | Outcome::Cancelled | Outcome::Replaced | Outcome::HostShutdown => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_newer_database_of_the_machine_is_worth_a_warning() {
+        let carried = Zone::database_version();
+        assert_eq!(tz_warning(None), None);
+        assert_eq!(tz_warning(Some(carried)), None);
+        assert_eq!(tz_warning(Some("2019c")), None);
+        assert!(tz_warning(Some("2099a")).is_some_and(|told| told.contains("2099a") && told.contains(carried)));
     }
 }

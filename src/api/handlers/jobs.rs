@@ -11,7 +11,7 @@ use crate::api::convert;
 use crate::api::error::ApiError;
 use crate::api::extract::{JobParam, QueryOf};
 use crate::api::state::Api;
-use crate::api::types::{ErrorCode, Job, JobDetail, JobPage, JobState, Occurrences, Outcome};
+use crate::api::types::{ErrorCode, Job, JobDetail, JobPage, JobState, Occurrences, Outcome, Time};
 use crate::schedule::Context;
 use crate::spec::JobName;
 
@@ -121,6 +121,8 @@ pub async fn show(State(api): State<Api>, JobParam(name): JobParam) -> Result<Js
 pub struct NextQuery {
     /// How many instants; 10 unless said.
     count: Option<usize>,
+    /// Those after this instant (exclusive); now unless said.
+    from: Option<Time>,
 }
 
 /// `GET /v1/jobs/{job}/next`
@@ -139,7 +141,7 @@ pub async fn next(
     };
     let context = Context { first_seen: job.state.first_seen, boot: api.handle().about().boot.clone() };
     let count = query.count.unwrap_or(COUNT).min(OCCURRENCES_LIMIT);
-    let from = api.now();
+    let from = query.from.map_or_else(|| api.now(), |from| from.0);
     let compute = move || {
         let first = spec.schedules.next(from, &context);
         let following = std::iter::successors(first, |last| spec.schedules.next(last.at, &context));

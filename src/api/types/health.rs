@@ -15,6 +15,8 @@ pub struct Health {
     pub ready: Ready,
     /// The jobs.
     pub jobs: JobsHealth,
+    /// What a person should look at some day, in sentences; nothing is wrong yet.
+    pub warnings: Vec<String>,
 }
 
 /// Answer of `GET /v1/health/live`; its being answered is the point.

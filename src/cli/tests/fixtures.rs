@@ -192,6 +192,7 @@ pub fn health() -> Health {
             failing: Vec::new(),
             held_back: None,
         },
+        warnings: Vec::new(),
     }
 }
 

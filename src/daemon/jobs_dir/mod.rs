@@ -4,6 +4,7 @@
 //! what editors and package managers leave behind (`.backup.toml.swp`, `.#backup.toml`, `backup.toml~`,
 //! `backup.toml.dpkg-new`).
 
+mod calendars;
 mod entry;
 mod error;
 mod stamp;
@@ -25,8 +26,9 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstat};
 
-use crate::schedule::Zone;
-use crate::spec::{Authority, Fault, JobName, LoadedSpec, ReadContext, Source, SpecEntry, SpecSet, read};
+use crate::schedule::{Calendars, Zone};
+use crate::spec::{Authority, FILE_LIMIT, Fault, JobName, LoadedSpec, ReadContext, Source, SpecEntry, SpecSet, read};
+pub use calendars::{CALENDARS_LIMIT, CalendarsDir};
 use entry::{Unreadable, open};
 pub use error::JobsDirError;
 use stamp::{Stamp, Tick};
@@ -43,6 +45,8 @@ pub struct JobsDir {
     path: PathBuf,
     trust: Trust,
     reading: Reading,
+    calendars_dir: CalendarsDir,
+    calendars: Arc<Calendars>,
     known: HashMap<OsString, Known>,
 }
 
@@ -55,6 +59,8 @@ pub struct Reading {
     pub authority: Authority,
     /// The zone of schedules that name none.
     pub timezone: Zone,
+    /// Where calendars lie.
+    pub calendars_dir: PathBuf,
 }
 
 /// A file as it was when it was read.
@@ -74,7 +80,8 @@ enum Meaning {
 impl JobsDir {
     /// A directory, not read yet.
     pub fn new(path: PathBuf, trust: Trust, reading: Reading) -> Self {
-        Self { path, trust, reading, known: HashMap::new() }
+        let calendars_dir = CalendarsDir::new(reading.calendars_dir.clone());
+        Self { path, trust, reading, calendars_dir, calendars: Arc::default(), known: HashMap::new() }
     }
 
     /// The directory.
@@ -86,6 +93,7 @@ impl JobsDir {
     pub fn configure(&mut self, trust: Trust, reading: Reading) {
         if (&trust, &reading) != (&self.trust, &self.reading) {
             self.known.clear();
+            self.calendars_dir = CalendarsDir::new(reading.calendars_dir.clone());
         }
         (self.trust, self.reading) = (trust, reading);
     }
@@ -106,8 +114,8 @@ impl JobsDir {
         let stat = fstat(&directory).map_err(|errno| self.unreadable(errno))?;
         inspection.check(&stat).map_err(|reason| JobsDirError::Distrusted { path: self.path.clone(), reason })?;
         let (directory, names) = self.names(directory)?;
+        let mut set = SpecSet { strays: self.load_calendars(&trust), ..SpecSet::default() };
         let mut before = std::mem::take(&mut self.known);
-        let mut set = SpecSet::default();
         for name in names {
             let known = before.remove(&name);
             let Some(known) = self.look(&directory, &name, known, tick, &mut inspection) else { continue };
@@ -119,6 +127,17 @@ impl JobsDir {
         }
         set.strays.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(set)
+    }
+
+    /// Reads the calendars again, and returns what is wrong with them. Where one changed, every job file is read again:
+    /// those whose schedules change are then another revision.
+    fn load_calendars(&mut self, trust: &Trust) -> Vec<Fault> {
+        let calendars = self.calendars_dir.load(trust);
+        if calendars != *self.calendars {
+            self.known.clear();
+            self.calendars = Arc::new(calendars);
+        }
+        self.calendars_dir.faults(&self.calendars)
     }
 
     fn open(&self) -> Result<OwnedFd, JobsDirError> {
@@ -160,7 +179,7 @@ impl JobsDir {
         tick: Tick,
         inspection: &mut Inspection<'_>,
     ) -> Option<Known> {
-        let opened = match open(directory, name, known.as_ref().map(|known| known.stamp), inspection) {
+        let opened = match open(directory, name, known.as_ref().map(|known| known.stamp), FILE_LIMIT, inspection) {
             Ok(opened) => opened,
             Err(Unreadable::Gone) => return None,
             Err(Unreadable::Unchanged) => return known,
@@ -190,9 +209,10 @@ impl JobsDir {
             Ok(job) => job,
             Err(fault) => return Meaning::Stray(Arc::new(fault.at(&path))),
         };
-        let Reading { defaults, authority, timezone } = self.reading.clone();
+        let Reading { defaults, authority, timezone, calendars_dir: _ } = self.reading.clone();
         let source = Source { text, defaults };
-        let entry = match read(&job, &source, &ReadContext { path: path.clone(), authority, timezone }) {
+        let calendars = Arc::clone(&self.calendars);
+        let entry = match read(&job, &source, &ReadContext { path: path.clone(), authority, timezone, calendars }) {
             Ok(spec) => SpecEntry::Good(Arc::new(LoadedSpec { spec: Arc::new(spec), source, path })),
             Err(faults) => SpecEntry::Faulty(Arc::new(faults.to_fault())),
         };

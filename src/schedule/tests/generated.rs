@@ -24,6 +24,12 @@ pub(super) const ZONES: [&str; 14] = [
     "Pacific/Chatham",
 ];
 
+/// Cases of a property: so many, times what SCHEDULE_TIMES says, for runs at night.
+pub(super) fn cases(usual: u32) -> ProptestConfig {
+    let times = std::env::var("SCHEDULE_TIMES").ok().and_then(|times| times.parse().ok()).unwrap_or(1u32);
+    ProptestConfig::with_cases(usual.saturating_mul(times))
+}
+
 fn zone() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(&ZONES[..])
 }
