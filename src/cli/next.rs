@@ -8,13 +8,13 @@ use super::session::Session;
 use super::table::{Cell, Column, Give, Table};
 use super::target::job_path;
 use super::terminal::Terminal;
-use super::{Exit, Failure, list};
+use super::{Exit, Failure, complete, list};
 use crate::api::types::{Occurrence, Occurrences, Time};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct NextArgs {
     /// The jobs; without one, the next occurrence of every job, the earliest first
-    #[arg(value_name = "JOB", conflicts_with = "cron")]
+    #[arg(value_name = "JOB", conflicts_with = "cron", add = complete::job())]
     jobs: Vec<String>,
     /// Ask a schedule instead of a job, without a daemon: a cron expression, "every 15m" or any other short form
     #[arg(long, value_name = "EXPR")]

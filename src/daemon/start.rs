@@ -41,7 +41,8 @@ pub struct Mode {
 /// When it cannot come up: the state is in use or damaged, the jobs directory is missing on a first start, the socket
 /// cannot be bound.
 pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
-    let Opened { store, recovered, notes } = Store::open(&config.paths.state_dir, Options::default())?;
+    let options = Options { inspector: super::state::inspector(), ..Options::at(system_clock::now().wall) };
+    let Opened { store, recovered, notes } = Store::open(&config.paths.state_dir, options)?;
     for note in &notes {
         tracing::warn!("{note}");
     }

@@ -4,5 +4,6 @@
 mod crash;
 mod harness;
 mod line;
+mod readme;
 mod reload;
 mod schedule;

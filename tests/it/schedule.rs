@@ -79,7 +79,8 @@ fn version_tells_which_time_zones_are_carried() {
 fn a_calendar_decides_and_its_change_takes_effect_by_itself() {
     let mut world = World::new();
     fs::create_dir(world.path("calendars.d")).expect("a directory");
-    let calendar = |text: &str| fs::write(world.path("calendars.d/company.toml"), text).expect("a calendar");
+    let path = world.path("calendars.d/company.toml");
+    let calendar = |text: &str| fs::write(&path, text).expect("a calendar");
     calendar("days = ['2030-01-01']");
     world.job(
         "pay",

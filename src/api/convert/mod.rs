@@ -1,10 +1,12 @@
 //! Domain types become wire types, here alone, so that the one can change without the other.
 
 mod daemon;
+mod health;
 mod job;
 mod run;
 
-pub use daemon::{config, health, is_failure, load_summary, ready, shutdown_mode};
+pub use daemon::{config, load_summary, shutdown_mode};
+pub use health::{health, is_failure, jobs as jobs_health, live, ready};
 pub use job::{detail, job, occurrence};
 pub use run::{entry_of_run, entry_of_skip, history_entry, run};
 

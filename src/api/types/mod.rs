@@ -19,7 +19,7 @@ mod words;
 pub use daemon::{Config, ReloadRequest, Reloaded, ShutdownMode, ShutdownRequest, ShuttingDown, Version};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
-pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready};
+pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready, StoreHealth, StrayFile};
 pub use job::{
     CommandLine, Definition, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence, Occurrences, Pause,
     PauseRequest, PauseSelectionRequest, Paused, ResumeSelectionRequest, Resumed, Retry, Totals,

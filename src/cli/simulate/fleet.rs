@@ -40,7 +40,7 @@ impl Fleet {
         };
         let config =
             Config::load(&flags, &Surroundings::of_process()).map_err(|fault| unreadable(&fault, fault.hint()))?;
-        let mut directory = JobsDir::new(config.paths.jobs_dir, Trust::everybody(), config.reading);
+        let mut directory = JobsDir::new(config.paths.jobs_dir, Trust::anybody(), config.reading);
         let set = directory.load().map_err(|fault| unreadable(&fault, fault.hint()))?;
         let (mut jobs, mut faults) = (BTreeMap::new(), set.strays);
         for (name, entry) in set.jobs {

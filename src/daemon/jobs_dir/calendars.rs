@@ -117,7 +117,7 @@ impl CalendarsDir {
             Err(Unreadable::Gone) => None,
             Err(Unreadable::Unchanged) => known,
             Err(Unreadable::Fault { stamp, fault }) => {
-                let fault = fault.at(&self.path.join(name));
+                let fault = fault.at(&self.path.join(name)).to_fault();
                 let calendar = Err(format!("{}: {}", fault.path.display(), fault.summary));
                 Some(Known { stamp: stamp.seen(tick), calendar })
             }
