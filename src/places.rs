@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | configuration | `/etc/jobsd/jobsd.toml` | `$XDG_CONFIG_HOME/jobsd/jobsd.toml` |
 //! | jobs | `/etc/jobsd/jobs.d` | beside it |
+//! | calendars | `/etc/jobsd/calendars.d` | beside the jobs |
 //! | state | `/var/lib/jobsd` | `$XDG_STATE_HOME/jobsd` |
 //! | API socket | `/run/jobsd/jobsd.sock` | `$XDG_RUNTIME_DIR/jobsd/jobsd.sock`, without it in the state directory |
 //! | supervisor's socket | `/run/jobsd/supervisor.sock` | in the state directory |
@@ -65,6 +66,11 @@ impl Places {
             socket: around.runtime_dir.as_ref().map(|directory| directory.join("jobsd/jobsd.sock")),
         })
     }
+}
+
+/// The calendars that belong to a jobs directory lie beside it.
+pub fn calendars_beside(jobs_dir: &Path) -> PathBuf {
+    jobs_dir.with_file_name("calendars.d")
 }
 
 /// The socket of the supervisor that belongs to a state directory. It lies in that directory, so that no engine on this

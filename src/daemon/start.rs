@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::alarm::Alarm;
 use super::handle::{About, Published, SupervisorState};
 use super::janitor::Janitor;
-use super::jobs_dir::{self, JobsDir, JobsDirError, Reading};
+use super::jobs_dir::{self, CalendarsDir, JobsDir, JobsDirError};
 use super::keeper::{self, Keeper};
 use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
@@ -48,7 +48,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     }
     let first_start = recovered.jobs.is_empty();
     let boot = system_clock::boot(&config.paths.state_dir).context("cannot tell the present boot")?;
-    let specs = read_sources(&recovered, &config.reading);
+    let specs = read_sources(&recovered, config);
     let scheduler = Scheduler::recover(boot.clone(), recovered, specs, system_clock::now());
 
     let (mailbox, messages, bell) = Mailbox::new().context("cannot make the event loop's mailbox")?;
@@ -63,6 +63,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
             socket: config.paths.socket.clone(),
             config: config.file.clone(),
             operator_group: config.operator_group,
+            machine_tz_database: crate::surroundings::machine_tz_database(),
             boot,
         },
         supervisor: arc_swap::ArcSwap::from_pointee(SupervisorState::Missing { reason: "not connected yet".into() }),
@@ -114,8 +115,15 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         watched.ring(Reason::Changed);
     })
     .context("cannot start the thread that watches the jobs directory")?;
-    if let Some(reason) = watcher.degraded() {
-        tracing::warn!("changes of the jobs directory are looked for every second: {reason}");
+    let watched = loader_bell.clone();
+    let calendar_watcher = jobs_dir::watch(&config.paths.calendars_dir, move || {
+        watched.ring(Reason::Changed);
+    })
+    .context("cannot start the thread that watches the calendars directory")?;
+    for (what, watcher) in [("jobs", &watcher), ("calendars", &calendar_watcher)] {
+        if let Some(reason) = watcher.degraded() {
+            tracing::warn!("changes of the {what} directory are looked for every second: {reason}");
+        }
     }
     let loader = loader.start(reasons).context("cannot start the thread that reads the jobs directory")?;
     let (janitor_stop, stopped) = std::sync::mpsc::channel();
@@ -136,7 +144,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     if let Err(fault) = runtime.block_on(server) {
         tracing::error!(%fault, "the API ended badly");
     }
-    drop(watcher);
+    drop((watcher, calendar_watcher));
     loader_bell.ring(Reason::Stop);
     drop(janitor_stop);
     // The keeper may have ended by itself, when it could no longer reach the loop.
@@ -151,10 +159,12 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
 
 /// Reads the stored texts of all revisions that are in use. One that this program no longer accepts is said, and its job
 /// waits for its file.
-fn read_sources(recovered: &Recovered, reading: &Reading) -> SpecIndex {
+fn read_sources(recovered: &Recovered, config: &Config) -> SpecIndex {
+    let reading = &config.reading;
+    let calendars = Arc::new(CalendarsDir::new(reading.calendars_dir.clone()).load(&config.trust));
     let mut specs = SpecIndex::new();
     for (revision, job, source) in &recovered.sources {
-        let context = reading.context(format!("{job}.toml").into());
+        let context = reading.context(format!("{job}.toml").into(), &calendars);
         match spec::read(job, source, &context) {
             Ok(mut spec) => {
                 // The zone of the machine may have changed since: the revision is what it was stored as.

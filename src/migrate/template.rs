@@ -64,6 +64,7 @@ mod tests {
             authority: Authority::Anybody,
             timezone: Zone::utc(),
             machine: Machine::default(),
+            calendars: Default::default(),
         };
         for template in Template::ALL {
             let text = template.text(&job);

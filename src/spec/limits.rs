@@ -33,6 +33,9 @@ pub const VARIABLES_LIMIT: usize = 1000;
 /// from the end of every clock.
 pub const DURATION_LIMIT: Duration = Duration::from_secs(3650 * 86_400);
 
+/// The shortest `start_deadline`: a start takes some milliseconds, and a busy machine some hundred.
+pub const START_DEADLINE_LEAST: Duration = Duration::from_secs(1);
+
 /// Characters of a description: one line of a wide terminal, with reserve.
 pub const DESCRIPTION_LIMIT: usize = 500;
 

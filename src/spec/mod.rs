@@ -1,6 +1,7 @@
 //! A job file becomes a [`JobSpec`]: file shape, checks, diagnostics.
 
 mod complete;
+mod conditions;
 mod diagnostic;
 mod file;
 mod findings;

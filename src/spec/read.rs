@@ -1,6 +1,7 @@
 //! [`read`]: a job file becomes a [`JobSpec`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use toml::de::DeTable;
 
@@ -10,7 +11,7 @@ use super::findings::{Findings, Problem};
 use super::limits::FILE_LIMIT;
 use super::schedules::Text;
 use super::{Faults, JobName, JobSpec, Machine, Source, syntax};
-use crate::schedule::Zone;
+use crate::schedule::{Calendars, Zone};
 use crate::units;
 
 /// What a job file is read with, beside its text.
@@ -24,6 +25,8 @@ pub struct ReadContext {
     pub timezone: Zone,
     /// What can be had on the machine; one that can do everything accepts every key.
     pub machine: Machine,
+    /// The calendars that schedules can name.
+    pub calendars: Arc<Calendars>,
 }
 
 /// As whom the daemon that reads a file may start jobs.
@@ -64,6 +67,7 @@ pub struct Account {
 ///     authority: Authority::Anybody,
 ///     timezone: Zone::parse("UTC").unwrap(),
 ///     machine: Machine::default(),
+///     calendars: Default::default(),
 /// };
 /// let name = JobName::new("backup").unwrap();
 /// let source = |text: &str| Source { text: text.into(), defaults: String::new() };

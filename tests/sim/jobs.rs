@@ -45,7 +45,9 @@ pub fn draw(name: &JobName, rng: &mut Rng) -> Arc<LoadedSpec> {
         catch_up: CatchUp {
             policy: *rng.pick(&[CatchUpPolicy::None, CatchUpPolicy::Latest, CatchUpPolicy::All]),
             window: rng.chance(400_000).then(|| Duration::from_secs(rng.between(30, 90_000))),
+            spread: rng.chance(300_000).then(|| Duration::from_secs(rng.between(1, 7_200))),
         },
+        start_deadline: rng.chance(200_000).then(|| Duration::from_secs(rng.between(1, 20_000))),
         retry: Retry {
             attempts,
             backoff: *rng.pick(&[Backoff::Fixed, Backoff::Linear, Backoff::Exponential]),

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::WriteArgs;
 use crate::cli::failure::plain;
@@ -48,7 +49,7 @@ impl Target {
         let reading = config.reading;
         // What is only shown may be another user's: whoever writes it needs the right.
         let authority = if args.dry_run { Authority::Anybody } else { reading.authority.clone() };
-        let context = ReadContext { authority, ..reading.context(config.paths.jobs_dir.clone()) };
+        let context = ReadContext { authority, ..reading.context(config.paths.jobs_dir.clone(), &Arc::default()) };
         Ok(Self {
             jobs_dir: config.paths.jobs_dir,
             state_dir: config.paths.state_dir,

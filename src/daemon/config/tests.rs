@@ -135,6 +135,7 @@ fn every_flag_has_its_variable() {
         [
             ("config", "JOBSD_CONFIG"),
             ("jobs-dir", "JOBSD_JOBS_DIR"),
+            ("calendars-dir", "JOBSD_CALENDARS_DIR"),
             ("state-dir", "JOBSD_STATE_DIR"),
             ("socket", "JOBSD_SOCKET"),
             ("supervisor-socket", "JOBSD_SUPERVISOR_SOCKET"),

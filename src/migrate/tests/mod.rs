@@ -12,7 +12,13 @@ use crate::spec::{Authority, Machine, ReadContext};
 
 fn context() -> ReadContext {
     let timezone = Zone::parse("Europe/Berlin").unwrap();
-    ReadContext { path: "x.toml".into(), authority: Authority::Anybody, timezone, machine: Machine::default() }
+    ReadContext {
+        path: "x.toml".into(),
+        authority: Authority::Anybody,
+        timezone,
+        machine: Machine::default(),
+        calendars: Default::default(),
+    }
 }
 
 fn import(text: &str, form: Form) -> Finished {

@@ -1,5 +1,6 @@
 //! Real directories.
 
+mod calendars;
 mod examples;
 mod loading;
 mod refusing;
@@ -47,6 +48,7 @@ fn reading(defaults: &str) -> Reading {
         authority: Authority::Anybody,
         timezone: Zone::utc(),
         machine: Machine::default(),
+        calendars_dir: "/nonexistent".into(),
     }
 }
 
