@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | configuration | `/etc/jobsd/jobsd.toml` | `$XDG_CONFIG_HOME/jobsd/jobsd.toml` |
 //! | jobs | `/etc/jobsd/jobs.d` | beside it |
+//! | calendars | `/etc/jobsd/calendars.d` | beside the jobs |
 //! | state | `/var/lib/jobsd` | `$XDG_STATE_HOME/jobsd` |
 //! | API socket | `/run/jobsd/jobsd.sock` | `$XDG_RUNTIME_DIR/jobsd/jobsd.sock`, without it in the state directory |
 //! | supervisor's socket | `/run/jobsd/supervisor.sock` | in the state directory |
@@ -67,6 +68,11 @@ impl Places {
     }
 }
 
+/// The calendars that belong to a jobs directory lie beside it.
+pub fn calendars_beside(jobs_dir: &Path) -> PathBuf {
+    jobs_dir.with_file_name("calendars.d")
+}
+
 /// The socket of the supervisor that belongs to a state directory. It lies in that directory, so that no engine on this
 /// state, however it was started, misses it; only the system's lies in `/run`, which is empty after a boot.
 pub fn supervisor_socket(state_dir: &Path) -> PathBuf {
@@ -110,6 +116,7 @@ mod tests {
             state_home: None,
             runtime_dir: runtime.map(PathBuf::from),
             timezone: None,
+            machine: crate::spec::Machine::default(),
         }
     }
 

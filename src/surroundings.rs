@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::schedule::Zone;
-use crate::spec::Account;
+use crate::spec::{Account, Machine};
 
 /// Who the process is, and what its environment says about places and time.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Surroundings {
     pub runtime_dir: Option<PathBuf>,
     /// The machine's time zone; `None` when it cannot be told.
     pub timezone: Option<Zone>,
+    /// What the machine lets the process do for its jobs.
+    pub machine: Machine,
 }
 
 impl Surroundings {
@@ -44,7 +46,8 @@ impl Surroundings {
             config_home: absolute("XDG_CONFIG_HOME"),
             state_home: absolute("XDG_STATE_HOME"),
             runtime_dir: absolute("XDG_RUNTIME_DIR"),
-            timezone: timezone(std::env::var_os("TZ").as_deref()),
+            timezone: machine_zone(),
+            machine: Machine::default(),
         }
     }
 
@@ -57,6 +60,25 @@ impl Surroundings {
 /// The XDG base directory specification has relative paths ignored.
 fn absolute(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// The machine's zone, as in [`Surroundings::timezone`]; asks no user database.
+pub fn machine_zone() -> Option<Zone> {
+    timezone(std::env::var_os("TZ").as_deref())
+}
+
+/// The release of the machine's own IANA database, as in `2025b`, where it says which: `tzdata.zi` begins with it, and
+/// some systems have a file `+VERSION`.
+pub fn machine_tz_database() -> Option<String> {
+    let zi = std::fs::File::open("/usr/share/zoneinfo/tzdata.zi").ok().and_then(|file| {
+        use std::io::{BufRead, BufReader, Read};
+        // The release stands in the first line; the rest is long.
+        let mut line = String::new();
+        BufReader::new(file.take(200)).read_line(&mut line).ok()?;
+        line.trim().strip_prefix("# version ").map(str::to_owned)
+    });
+    zi.or_else(|| Some(std::fs::read_to_string("/usr/share/zoneinfo/+VERSION").ok()?.trim().to_owned()))
+        .filter(|version| !version.is_empty())
 }
 
 /// The machine's zone: `TZ` when it names one ([tzset(3)]: the name may follow a colon), else what the machine is set

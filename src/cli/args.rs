@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, check, diff, events, export, health, history, import, list, logs, new, next, pause, reload,
-    resume, run_verb, schema, show, shutdown, statistics, version, wait, why,
+    EXIT_CODES, cancel, check, diff, events, explain, export, health, history, import, list, logs, new, next, pause,
+    reload, resume, run_verb, schema, show, shutdown, simulate, statistics, version, wait, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -66,6 +66,10 @@ pub enum Verb {
     Statistics(statistics::StatisticsArgs),
     /// Print every change as it happens
     Events(events::EventsArgs),
+    /// Show what a directory of jobs would do, before it is deployed
+    Simulate(simulate::SimulateArgs),
+    /// Explain a schedule in plain English, with what changes of the clock do to it
+    Explain(explain::ExplainArgs),
     /// Explain where a job stands, or what became of a time, and what to do about it
     Why(why::WhyArgs),
     /// Check job files, without a daemon
@@ -95,4 +99,37 @@ pub enum Verb {
     Shutdown(shutdown::ShutdownArgs),
     /// Show the versions of jobctl and of the daemon
     Version(version::VersionArgs),
+}
+
+impl Verb {
+    /// Whether it asks no daemon.
+    pub(super) const fn is_offline(&self) -> bool {
+        match self {
+            Self::Next(args) => args.is_offline(),
+            Self::Explain(_) => true,
+            Self::List(_)
+            | Self::Show(_)
+            | Self::Run(_)
+            | Self::Logs(_)
+            | Self::History(_)
+            | Self::Cancel(_)
+            | Self::Pause(_)
+            | Self::Resume(_)
+            | Self::Wait(_)
+            | Self::Statistics(_)
+            | Self::Events(_)
+            | Self::Why(_)
+            | Self::Schema(_)
+            | Self::Diff(_)
+            | Self::Reload(_)
+            | Self::New(_)
+            | Self::Import(_)
+            | Self::Export(_)
+            | Self::Health(_)
+            | Self::Shutdown(_)
+            | Self::Simulate(_)
+            | Self::Check(_)
+            | Self::Version(_) => false,
+        }
+    }
 }

@@ -10,6 +10,7 @@ use super::{Exit, Failure};
 use crate::daemon::Config;
 use crate::daemon::config::{ConfigError, Flags};
 use crate::daemon::jobs_dir::{self, Checked, JobsDirError, Reading, Trust};
+use crate::places::calendars_beside;
 use crate::schedule::Zone;
 use crate::spec::{Authority, Diagnostic, Faults, Place};
 use crate::surroundings::Surroundings;
@@ -71,7 +72,7 @@ impl Ground {
         checked: &mut Vec<Checked>,
     ) -> Result<Self, Failure> {
         let timezone = around.timezone.unwrap_or_else(Zone::utc);
-        let bare = Reading { defaults: String::new(), authority: Authority::Anybody, timezone };
+        let bare = Reading::of_text(timezone);
         let config = match Config::load(flags, around) {
             Ok(config) => config,
             Err(ConfigError::Faulty(faults)) => {
@@ -103,13 +104,17 @@ impl Ground {
         let is_directory = path.is_dir();
         let directory = if is_directory { path } else { path.parent().unwrap_or(path) };
         let (trust, reading) = match &self.config {
-            Some(config) if same(&config.paths.jobs_dir, directory) => (config.trust.clone(), &config.reading),
-            Some(_) | None => (Trust::anybody(), &self.elsewhere),
+            Some(config) if same(&config.paths.jobs_dir, directory) => (config.trust.clone(), config.reading.clone()),
+            Some(_) | None => {
+                let directory = if directory == Path::new("") { Path::new(".") } else { directory };
+                let real = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+                (Trust::anybody(), Reading { calendars_dir: calendars_beside(&real), ..self.elsewhere.clone() })
+            }
         };
         if is_directory {
-            return jobs_dir::check(path, &trust, reading).map_err(|fault| unreadable(&fault));
+            return jobs_dir::check(path, &trust, &reading).map_err(|fault| unreadable(&fault));
         }
-        match jobs_dir::check_file(path, &trust, reading) {
+        match jobs_dir::check_file(path, &trust, &reading) {
             Ok(Some(checked)) => Ok(vec![checked]),
             Ok(None) | Err(JobsDirError::Missing { .. }) => {
                 Err(Failure::new(Exit::NotFound, format!("there is no file {}", path.display())))

@@ -67,7 +67,11 @@ fn export_crontab(session: &mut Session, args: &CrontabArgs) -> Result<Exit, Fai
             SpecEntry::Good(loaded) => good.push(loaded),
             SpecEntry::Faulty(fault) => {
                 faulty += 1;
-                session.terminal.say(format!("warning: {} is faulty and left out: {}", fault.path.display(), fault.summary));
+                session.terminal.say(format!(
+                    "warning: {} is faulty and left out: {}",
+                    fault.path.display(),
+                    fault.summary
+                ));
             }
         }
     }

@@ -47,6 +47,9 @@ fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
     for note in &health.store.notes {
         terminal.line(format!("note     {note}"))?;
     }
+    for warning in &health.warnings {
+        terminal.line(format!("note     {warning}"))?;
+    }
     show_jobs(&health.jobs, terminal)
 }
 

@@ -12,6 +12,7 @@ mod diff;
 mod ending;
 mod events;
 mod exit;
+mod explain;
 mod export;
 mod failure;
 mod health;
@@ -22,6 +23,7 @@ mod logs;
 mod moment;
 mod new;
 mod next;
+mod offline;
 mod pause;
 mod progress;
 mod reload;
@@ -32,6 +34,7 @@ mod schema;
 mod session;
 mod show;
 mod shutdown;
+mod simulate;
 mod socket;
 mod statistics;
 mod style;
@@ -92,7 +95,8 @@ fn unparsed(fault: &clap::Error) -> Exit {
 /// Does what the command line asks on this process's terminal.
 async fn run(cli: Cli) -> Exit {
     let terminal = Terminal::standard(cli.global.color);
-    let sockets = socket::candidates(cli.global.socket.as_deref());
+    // Looking for sockets asks the user database, which costs more than all that an offline verb does.
+    let sockets = if cli.verb.is_offline() { Vec::new() } else { socket::candidates(cli.global.socket.as_deref()) };
     let mut session = Session::new(terminal, cli.global.output, sockets);
     run_in(&mut session, cli.verb).await
 }
@@ -130,6 +134,8 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Wait(args) => wait::run(session, args).await,
         Verb::Statistics(args) => statistics::run(session, args).await,
         Verb::Events(args) => events::run(session, args).await,
+        Verb::Simulate(args) => simulate::run(session, args).await,
+        Verb::Explain(args) => explain::run(session, &args),
         Verb::Why(args) => why::run(session, args).await,
         Verb::Check(args) => check::run(session, args),
         Verb::Diff(args) => diff::run(session, args).await,

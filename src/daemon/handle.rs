@@ -52,6 +52,8 @@ pub struct About {
     pub config: Option<PathBuf>,
     /// Members of this group may trigger, pause, cancel and read.
     pub operator_group: Option<u32>,
+    /// The release of the machine's own IANA time zone database, where it says which.
+    pub machine_tz_database: Option<String>,
     /// The boot during which it runs; schedules that count from it need it.
     pub boot: Boot,
 }

@@ -1,6 +1,5 @@
 //! [`run`]: brings the engine up, keeps it up, takes it down.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -12,16 +11,17 @@ use tokio_util::sync::CancellationToken;
 use super::alarm::Alarm;
 use super::handle::{About, Published, SupervisorState};
 use super::janitor::Janitor;
-use super::jobs_dir::{self, JobsDir, JobsDirError, Reading};
+use super::jobs_dir::{self, CalendarsDir, JobsDir, JobsDirError};
 use super::keeper::{self, Keeper};
 use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
 use super::mailbox::{Mailbox, Message};
+use super::service_manager::ServiceManager;
 use super::{Config, EventLoop, Handle, Input, ShutdownMode, system_clock};
 use crate::api::ApiSocket;
 use crate::api::serve;
 use crate::scheduler::{Event, Recovered, Scheduler, SpecIndex};
-use crate::spec::{self, ReadContext};
+use crate::spec;
 use crate::store::{Opened, Options, Store};
 
 /// Announcements that a listener may be behind; one that is further behind is told that it missed some.
@@ -48,7 +48,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     }
     let first_start = recovered.jobs.is_empty();
     let boot = system_clock::boot(&config.paths.state_dir).context("cannot tell the present boot")?;
-    let specs = read_sources(&recovered, &config.reading);
+    let specs = read_sources(&recovered, config);
     let scheduler = Scheduler::recover(boot.clone(), recovered, specs, system_clock::now());
 
     let (mailbox, messages, bell) = Mailbox::new().context("cannot make the event loop's mailbox")?;
@@ -63,6 +63,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
             socket: config.paths.socket.clone(),
             config: config.file.clone(),
             operator_group: config.operator_group,
+            machine_tz_database: crate::surroundings::machine_tz_database(),
             boot,
         },
         supervisor: arc_swap::ArcSwap::from_pointee(SupervisorState::Missing { reason: "not connected yet".into() }),
@@ -98,6 +99,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         store,
         link: None,
         published: Arc::clone(&published),
+        manager: ServiceManager::of_environment().context("cannot reach the service manager")?,
     };
     let main_loop = spawn_loop(EventLoop::new(scheduler, world))?;
     let keeper = Keeper {
@@ -113,25 +115,36 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         watched.ring(Reason::Changed);
     })
     .context("cannot start the thread that watches the jobs directory")?;
-    if let Some(reason) = watcher.degraded() {
-        tracing::warn!("changes of the jobs directory are looked for every second: {reason}");
+    let watched = loader_bell.clone();
+    let calendar_watcher = jobs_dir::watch(&config.paths.calendars_dir, move || {
+        watched.ring(Reason::Changed);
+    })
+    .context("cannot start the thread that watches the calendars directory")?;
+    for (what, watcher) in [("jobs", &watcher), ("calendars", &calendar_watcher)] {
+        if let Some(reason) = watcher.degraded() {
+            tracing::warn!("changes of the {what} directory are looked for every second: {reason}");
+        }
     }
     let loader = loader.start(reasons).context("cannot start the thread that reads the jobs directory")?;
     let (janitor_stop, stopped) = std::sync::mpsc::channel();
     let janitor = Janitor { mailbox, published: Arc::clone(&published), state_dir: config.paths.state_dir.clone() };
     let janitor = janitor.start(stopped).context("cannot start the thread that keeps house")?;
     say_where(config, &published);
+    let manager = ServiceManager::of_environment().context("cannot reach the service manager")?;
+    // Clients are served from here on: their connections wait in the socket's queue.
+    manager.ready();
 
     let stopping = CancellationToken::new();
     runtime.spawn(listen_for_signals(handle.clone(), loader_bell.clone()));
     let server = runtime.spawn(serve(socket, handle, || system_clock::now().wall, stopping.clone()));
 
     let world = join(main_loop, "event loop");
+    manager.stopping();
     stopping.cancel();
     if let Err(fault) = runtime.block_on(server) {
         tracing::error!(%fault, "the API ended badly");
     }
-    drop(watcher);
+    drop((watcher, calendar_watcher));
     loader_bell.ring(Reason::Stop);
     drop(janitor_stop);
     // The keeper may have ended by itself, when it could no longer reach the loop.
@@ -146,14 +159,12 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
 
 /// Reads the stored texts of all revisions that are in use. One that this program no longer accepts is said, and its job
 /// waits for its file.
-fn read_sources(recovered: &Recovered, reading: &Reading) -> SpecIndex {
+fn read_sources(recovered: &Recovered, config: &Config) -> SpecIndex {
+    let reading = &config.reading;
+    let calendars = Arc::new(CalendarsDir::new(reading.calendars_dir.clone()).load(&config.trust));
     let mut specs = SpecIndex::new();
     for (revision, job, source) in &recovered.sources {
-        let context = ReadContext {
-            path: Path::new(&format!("{job}.toml")).to_owned(),
-            authority: reading.authority.clone(),
-            timezone: reading.timezone,
-        };
+        let context = reading.context(format!("{job}.toml").into(), &calendars);
         match spec::read(job, source, &context) {
             Ok(mut spec) => {
                 // The zone of the machine may have changed since: the revision is what it was stored as.

@@ -98,6 +98,8 @@ pub enum SkipReason {
     QueueFull,
     /// The job was paused.
     Paused,
+    /// It could not start before its `start_deadline`.
+    Expired,
     /// The job's file was deleted while the run was queued.
     Removed,
     /// The job's schedule changed while the occurrence waited for its jitter.
@@ -110,13 +112,14 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All reasons, for documentation and parsing.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Missed,
         Self::TooOld,
         Self::CatchUpLimit,
         Self::Overlap,
         Self::QueueFull,
         Self::Paused,
+        Self::Expired,
         Self::Removed,
         Self::Rescheduled,
         Self::ClockRebased,
@@ -132,6 +135,7 @@ impl SkipReason {
             Self::Overlap => "overlap",
             Self::QueueFull => "queue_full",
             Self::Paused => "paused",
+            Self::Expired => "expired",
             Self::Removed => "removed",
             Self::Rescheduled => "rescheduled",
             Self::ClockRebased => "clock_rebased",
@@ -148,6 +152,7 @@ impl SkipReason {
             Self::Overlap => "an earlier run was still live",
             Self::QueueFull => "the job's queue was full",
             Self::Paused => "the job was paused",
+            Self::Expired => "it could not start before its start_deadline",
             Self::Removed => "the job's file was deleted",
             Self::Rescheduled => "the schedule changed before its jitter was over",
             Self::ClockRebased => "the clock was set back",

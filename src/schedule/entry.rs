@@ -54,6 +54,15 @@ impl Entry {
 }
 
 impl Entry {
+    /// The calendars on which it depends.
+    pub fn calendars_used(&self) -> impl Iterator<Item = &Arc<Calendar>> {
+        let sets = self.only_on.iter().chain(&self.skip_on).filter_map(|set| match set {
+            DaySet::Calendar(calendar) => Some(calendar),
+            DaySet::BusinessDays | DaySet::Holidays | DaySet::Weekends => None,
+        });
+        self.calendars.iter().chain(sets)
+    }
+
     /// Why it has no occurrence at all, for people.
     pub(super) fn why_never(&self) -> String {
         let bare = Self { dst: self.dst, ..Self::new(self.rule.clone(), self.zone) };

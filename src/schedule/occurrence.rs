@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDateTime;
 
-use super::ExclusionCause;
+use super::{ExclusionCause, Zone};
 use crate::clock::{BootId, Timestamp};
 
 /// Facts outside a schedule's text on which some schedules depend.
@@ -34,6 +34,8 @@ pub struct Occurrence {
     pub due: Timestamp,
     /// The local time as the schedule says it; differs from `at` where DST moved it.
     pub nominal: NaiveDateTime,
+    /// The zone of the schedule that gave it.
+    pub zone: Zone,
     /// Why `at` is not simply `nominal` in the zone.
     pub note: Option<Shift>,
 }
@@ -69,9 +71,9 @@ pub enum Shift {
 impl fmt::Display for Shift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gap => f.write_str("this local time does not exist: right after the gap"),
-            Self::FirstPass => f.write_str("this local time comes twice: first pass"),
-            Self::SecondPass => f.write_str("this local time comes twice: second pass"),
+            Self::Gap => f.write_str("the clocks skip this local time; it runs right after the gap"),
+            Self::FirstPass => f.write_str("this local time comes twice; this is the first pass"),
+            Self::SecondPass => f.write_str("this local time comes twice; this is the second pass"),
             Self::Calendar { rule } => f.write_str(rule),
         }
     }

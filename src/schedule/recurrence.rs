@@ -94,11 +94,11 @@ impl Recurrence {
                 let next_local = |from| clock.next_local(from);
                 let (segments, after) = (zone.segments(), after.timestamp());
                 match shifter {
-                    None => occurrence_of(next_hit(segments, *dst, after, next_local)?),
+                    None => occurrence_of(zone, next_hit(segments, *dst, after, next_local)?),
                     Some(shifter) => {
                         let hit = next_hit(segments, *dst, after, |from| shifter.next_local(from, &next_local))?;
                         let nominal = shifter.nominal(hit.local, &next_local);
-                        moved(occurrence_of(hit)?, shifter.rule, naive_of(nominal?)?)
+                        moved(occurrence_of(zone, hit)?, shifter.rule, naive_of(nominal?)?)
                     }
                 }
             }
@@ -108,6 +108,8 @@ impl Recurrence {
                 plain(zone, DateTime::from_timestamp(at, 0).filter(|_| at < HORIZON)?)
             }
             Self::At(all) => all.get(all.partition_point(|occurrence| occurrence.at <= after)).cloned(),
+            // What is installed during a boot does not run for that boot, not even when its delay is not over yet.
+            Self::Boot(_) if context.boot.at <= context.first_seen => None,
             Self::Boot(delay) => once(zone, context.boot.at, *delay, after),
             Self::After(delay) => once(zone, context.first_seen, *delay, after),
         }
@@ -130,17 +132,17 @@ fn once(zone: Zone, from: Timestamp, delay: Duration, after: Timestamp) -> Optio
 
 /// An occurrence that happens when it says.
 fn plain(zone: Zone, at: Timestamp) -> Option<Occurrence> {
-    Some(Occurrence { at, due: at, nominal: zone.naive(at), note: None })
+    Some(Occurrence { at, due: at, nominal: zone.naive(at), zone, note: None })
 }
 
-fn occurrence_of(hit: Hit) -> Option<Occurrence> {
+fn occurrence_of(zone: Zone, hit: Hit) -> Option<Occurrence> {
     let at = DateTime::from_timestamp(hit.at, 0)?;
     let note = hit.shift.map(|shift| match shift {
         WallShift::Gap => Shift::Gap,
         WallShift::FirstPass => Shift::FirstPass,
         WallShift::SecondPass => Shift::SecondPass,
     });
-    Some(Occurrence { at, due: at, nominal: naive_of(hit.local)?, note })
+    Some(Occurrence { at, due: at, nominal: naive_of(hit.local)?, zone, note })
 }
 
 fn naive_of(seconds: i64) -> Option<NaiveDateTime> {
@@ -171,7 +173,7 @@ fn at_local(zone: Zone, dst: DstRules, local: NaiveDateTime) -> impl Iterator<It
     std::iter::from_fn(move || {
         let hit = next_hit(zone.segments(), dst, after, |from| (from <= local).then_some(local))?;
         after = hit.at;
-        occurrence_of(hit)
+        occurrence_of(zone, hit)
     })
 }
 

@@ -100,6 +100,11 @@ impl Rule {
         })
     }
 
+    /// Whether it asks which days are business days.
+    pub const fn counts_business_days(&self) -> bool {
+        matches!(self.0, RuleKind::BusinessDay(_))
+    }
+
     /// Once after each boot of the machine, `delay` after it began.
     pub fn boot(delay: Duration) -> Self {
         Self(RuleKind::Boot(delay.min(LONGEST_PERIOD)))

@@ -43,14 +43,14 @@ impl Segments {
     /// Finds them by probing: the zone database gives no list.
     pub fn of(zone: Tz) -> Self {
         let mut bounds = vec![(LONG_AGO, offset_at(zone, 0))];
-        let mut probe = 0;
+        let (mut probe, mut before) = (0, offset_at(zone, 0));
         while probe < HORIZON {
             let next = probe + PROBE_SECONDS;
-            let (before, after) = (offset_at(zone, probe), offset_at(zone, next));
+            let after = offset_at(zone, next);
             if before != after {
                 bounds.push((first_with_other_offset(zone, probe, next, before), after));
             }
-            probe = next;
+            (probe, before) = (next, after);
         }
         Self(with_marks(&bounds))
     }

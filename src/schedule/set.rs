@@ -10,6 +10,9 @@ use crate::clock::{BootId, Timestamp};
 /// Schedules of one job at most: each is asked for every occurrence.
 pub const ENTRIES_LIMIT: usize = 100;
 
+/// No catch-up waits longer than a day for its turn: jitter may be any time, and has the next occurrence to cap it.
+const SPREAD_LIMIT: TimeDelta = TimeDelta::days(1);
+
 /// All schedules of one job; several that land on one instant are one occurrence.
 #[derive(Clone, Debug, Default)]
 pub struct ScheduleSet {
@@ -86,6 +89,26 @@ impl ScheduleSet {
         Some(occurrence)
     }
 
+    /// How long the catch-up of the occurrence `at` waits: below `spread`, or the greatest jitter where none is said, and
+    /// below `room`; chosen by the job's name. `None` when it does not.
+    pub fn catch_up_delay(
+        &self,
+        at: Timestamp,
+        spread: Option<std::time::Duration>,
+        room: Option<TimeDelta>,
+    ) -> Option<TimeDelta> {
+        let end = room.map(|room| at + room.max(TimeDelta::zero()));
+        let delay = jitter::delay(self.name_hash, at, self.greatest_spread(spread), end);
+        (!delay.is_zero()).then_some(delay)
+    }
+
+    /// Catch-ups start spread over this time: `spread`, or the greatest jitter where none is said.
+    pub fn greatest_spread(&self, spread: Option<std::time::Duration>) -> TimeDelta {
+        let jitter = || self.timetables.iter().map(Timetable::jitter).max().unwrap_or_default();
+        // What does not fit is longer than any catch-up has room for.
+        spread.map_or_else(jitter, |spread| TimeDelta::from_std(spread).unwrap_or(TimeDelta::MAX)).min(SPREAD_LIMIT)
+    }
+
     /// The occurrences whose `at` is after `from` and not after `to`, in order.
     pub fn between<'a>(
         &'a self,
@@ -150,5 +173,6 @@ impl ScheduleSet {
 /// A context in which whatever can fire does.
 pub(super) fn epoch() -> Context {
     let at = Timestamp::UNIX_EPOCH;
-    Context { first_seen: at, boot: Boot { id: BootId::new(""), at } }
+    // A boot during which nothing was installed.
+    Context { first_seen: at, boot: Boot { id: BootId::new(""), at: at + TimeDelta::seconds(1) } }
 }

@@ -17,6 +17,17 @@ static SEGMENTS: [OnceLock<Segments>; TZ_VARIANTS.len()] = [const { OnceLock::ne
 /// How alike two names must be for one to be suggested for the other (Jaro-Winkler).
 const SUGGESTION_THRESHOLD: f64 = 0.85;
 
+/// A change of a zone's offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ZoneChange {
+    /// The first instant of the new offset.
+    pub at: Timestamp,
+    /// Local time minus UTC before it, in seconds.
+    pub before_seconds: i64,
+    /// The same from then on.
+    pub after_seconds: i64,
+}
+
 /// A time zone, as in `Europe/Berlin`. Small and `Copy`; what is computed of it is shared.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Zone(Tz);
@@ -79,6 +90,18 @@ impl Zone {
     /// An instant by the zone's clock.
     pub fn naive(self, instant: Timestamp) -> NaiveDateTime {
         self.local(instant).naive_local()
+    }
+
+    /// The first change of the zone's offset after an instant, if there is one before 2100.
+    pub fn next_change(self, after: Timestamp) -> Option<ZoneChange> {
+        let segments = self.segments();
+        let index = segments.index_at(after.timestamp());
+        let (before, next) = (segments.get(index)?, segments.get(index + 1)?);
+        Some(ZoneChange {
+            at: DateTime::from_timestamp(next.start, 0)?,
+            before_seconds: before.offset,
+            after_seconds: next.offset,
+        })
     }
 
     /// The zone's offsets.

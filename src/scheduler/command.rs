@@ -2,7 +2,7 @@
 
 use super::{Answer, Command, Job, Pause, Refusal, Scheduler, Selector};
 use crate::clock::{Now, Timestamp};
-use crate::run::{RunId, StopReason, Trigger};
+use crate::run::{RunId, SkipReason, StopReason, Trigger};
 use crate::spec::JobName;
 
 use super::verdict::Denial;
@@ -63,6 +63,12 @@ impl Scheduler {
         }
         let names = self.selected(jobs)?;
         for name in &names {
+            if self.job(name).held_until.is_some() {
+                // A catch-up that waits for its turn is what a pause right after downtime is meant for.
+                self.give_up_occurrences(name, SkipReason::Paused, now);
+                self.job_mut(name).held_until = None;
+                self.reschedule(name);
+            }
             // What is due already belongs to the time before the pause; a longer backlog than one step walks is
             // settled by the ticks that follow, and `Pause::covers` keeps it out of the pause.
             self.evaluate(name, now);

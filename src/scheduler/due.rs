@@ -1,11 +1,12 @@
 //! What is due: occurrences between the cursor and now, misfires and catch-up, the end of pauses and back-offs.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::{REBASE_THRESHOLD, Scheduler};
 use crate::clock::{Now, Timestamp};
 use crate::run::{RunId, Scheduled, Skip, SkipKey, SkipReason, Trigger};
-use crate::schedule::{Occurrence, Shift};
+use crate::schedule::Occurrence;
 use crate::spec::{CATCH_UP_LIMIT, CatchUpPolicy, JobName, JobSpec, MISFIRE_THRESHOLD};
 
 /// Jobs that one tick looks at; the next tick follows at once. It bounds a step, and so the commit that it leads to.
@@ -29,7 +30,9 @@ impl Scheduler {
         let due: Vec<JobName> =
             self.due.iter().take_while(is_due).take(DUE_LIMIT).map(|(_, name)| name.clone()).collect();
         for name in due {
-            self.evaluate(&name, now);
+            if !self.is_held(&name, now) {
+                self.evaluate(&name, now);
+            }
         }
         while let Some((at, id)) = self.backoff.first().cloned() {
             if at > now.monotonic {
@@ -38,6 +41,34 @@ impl Scheduler {
             self.backoff.remove(&(at, id.clone()));
             self.launch(&id, now);
         }
+    }
+
+    /// Whether the catch-up of a job waits still: after downtime a fleet must not start at once. What is in time never
+    /// waits, and nothing waits for longer than until the job's next occurrence.
+    fn is_held(&mut self, name: &JobName, now: Now) -> bool {
+        let job = self.job(name);
+        let Some((spec, next)) = job.spec.as_ref().zip(job.next.as_ref()).filter(|(_, next)| next.due <= now.wall)
+        else {
+            return false;
+        };
+        let has_catch_up = spec.catch_up.policy != CatchUpPolicy::None && lateness(next, now) > MISFIRE_THRESHOLD;
+        // A pause decides by itself what becomes of what is due, and must end in time.
+        if !has_catch_up || job.state.paused.is_some() {
+            return false;
+        }
+        let held =
+            job.held_until.filter(|&until| until <= now.wall + spec.schedules.greatest_spread(spec.catch_up.spread));
+        let until = held.or_else(|| {
+            let context = self.context(job);
+            let following = spec.schedules.next(now.wall - MISFIRE_THRESHOLD, &context);
+            let room = following.map(|following| following.due - now.wall);
+            Some(now.wall + spec.schedules.catch_up_delay(next.at, spec.catch_up.spread, room)?)
+        });
+        if job.held_until != until {
+            self.job_mut(name).held_until = until;
+        }
+        self.update_wake(name);
+        until.is_some_and(|until| now.wall < until)
     }
 
     /// Settles every occurrence of a job that is due, up to [`EVALUATE_LIMIT`], and the end of its pause.
@@ -91,6 +122,9 @@ impl Scheduler {
         let moved = job.state.cursor != cursor;
         job.state.cursor = cursor;
         job.next = upcoming;
+        if !still_due {
+            job.held_until = None;
+        }
         let pause_over = |until: Option<Timestamp>| until.is_some_and(|until| until <= now.wall);
         let unpaused = !still_due && job.state.paused.take_if(|pause| pause_over(pause.until)).is_some();
         if moved || unpaused {
@@ -101,9 +135,8 @@ impl Scheduler {
 
     /// Decides what becomes of due occurrences: the newest starts if it is in time, the others are misfires.
     fn settle(&mut self, name: &JobName, spec: &JobSpec, mut due: VecDeque<Occurrence>, now: Now) {
-        let lateness = |occurrence: &Occurrence| (now.wall - occurrence.due).to_std().unwrap_or_default();
         let in_time = match due.back() {
-            Some(newest) if lateness(newest) <= MISFIRE_THRESHOLD => due.pop_back(),
+            Some(newest) if lateness(newest, now) <= MISFIRE_THRESHOLD => due.pop_back(),
             Some(_) | None => None,
         };
         let newest_missed = due.len();
@@ -113,24 +146,40 @@ impl Scheduler {
                 CatchUpPolicy::Latest => in_time.is_none() && position + 1 == newest_missed,
                 CatchUpPolicy::All => true,
             };
-            if spec.catch_up.window.is_some_and(|window| lateness(&occurrence) > window) && wanted {
+            if spec.catch_up.window.is_some_and(|window| lateness(&occurrence, now) > window) && wanted {
                 self.skip(name, SkipReason::TooOld, occurrence.at, now);
             } else if wanted {
-                self.fire(name, Trigger::CatchUp(scheduled(&occurrence)), occurrence.at, now);
+                self.fire(name, Trigger::CatchUp, &occurrence, now);
             } else {
                 self.skip(name, SkipReason::Missed, occurrence.at, now);
             }
         }
         if let Some(occurrence) = in_time {
-            self.fire(name, Trigger::Schedule(scheduled(&occurrence)), occurrence.at, now);
+            self.fire(name, Trigger::Schedule, &occurrence, now);
         }
     }
 
-    /// Lets the overlap policy decide on an occurrence; what it turns away is a record.
-    fn fire(&mut self, name: &JobName, trigger: Trigger, at: Timestamp, now: Now) {
-        if let Err(denial) = self.admit(name, trigger, now) {
-            self.skip(name, denial.skip_reason(), at, now);
+    /// Lets deadline and overlap policy decide on an occurrence; what they turn away is a record.
+    fn fire(&mut self, name: &JobName, trigger: fn(Scheduled) -> Trigger, occurrence: &Occurrence, now: Now) {
+        let deadline = self.job(name).spec.as_ref().and_then(|spec| spec.start_deadline);
+        if deadline.is_some_and(|deadline| lateness(occurrence, now) > deadline) {
+            return self.skip(name, SkipReason::Expired, occurrence.at, now);
         }
+        if let Err(denial) = self.admit(name, trigger(scheduled(occurrence)), now) {
+            self.skip(name, denial.skip_reason(), occurrence.at, now);
+        }
+    }
+
+    /// Whether a queued run has waited past its deadline. A run that a person asked for waits as long as it takes.
+    pub(super) fn is_expired(&self, id: &RunId, now: Now) -> bool {
+        let run = self.snapshot.live.get(id).expect("callers name live runs");
+        let Some((spec, scheduled)) = self.spec_of(run).zip(run.trigger.scheduled()) else { return false };
+        let Some(deadline) = spec.start_deadline else { return false };
+        // The deadline counts from the start that jitter gave, which follows from the schedule.
+        let just_before = scheduled.at - chrono::TimeDelta::nanoseconds(1);
+        let found = spec.schedules.next(just_before, &self.context(self.job(&id.job)));
+        let due = found.filter(|found| found.at == scheduled.at).map_or(scheduled.at, |found| found.due);
+        (now.wall - due).to_std().unwrap_or_default() > deadline
     }
 
     /// A wall clock far behind a cursor sets the cursor back: waiting for it to be passed again could take years.
@@ -169,6 +218,11 @@ impl Scheduler {
     }
 }
 
+/// How much later than it should an occurrence would start now.
+fn lateness(occurrence: &Occurrence, now: Now) -> Duration {
+    (now.wall - occurrence.due).to_std().unwrap_or_default()
+}
+
 /// Occurrences that may still become runs: the newest in time, and before it what catch-up may want.
 const fn candidate_limit(spec: &JobSpec) -> usize {
     match spec.catch_up.policy {
@@ -188,11 +242,6 @@ fn evicted_reason(spec: &JobSpec, occurrence: &Occurrence, now: Now) -> SkipReas
 }
 
 fn scheduled(occurrence: &Occurrence) -> Scheduled {
-    let note = occurrence.note.as_ref().map(|shift| match shift {
-        Shift::Gap => "the local time does not exist on this day: it runs right after the clock change".to_owned(),
-        Shift::FirstPass => "the local time exists twice on this day: this is the first".to_owned(),
-        Shift::SecondPass => "the local time exists twice on this day: this is the second".to_owned(),
-        Shift::Calendar { rule } => format!("moved by the calendar: {rule}"),
-    });
+    let note = occurrence.note.as_ref().map(ToString::to_string);
     Scheduled { at: occurrence.at, nominal: occurrence.nominal, note }
 }

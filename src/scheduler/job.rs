@@ -24,13 +24,15 @@ pub struct Job {
     pub next: Option<Occurrence>,
     /// Numbers of the runs that are not finished, oldest first.
     pub live: Vec<u64>,
+    /// Until when its catch-up waits, so that a fleet does not start at once; after a restart it is chosen again.
+    pub(super) held_until: Option<Timestamp>,
     /// When the scheduler looks at the job again: the next occurrence or the end of a pause.
     pub(super) wake: Option<Timestamp>,
 }
 
 impl Job {
     pub(super) const fn new(name: JobName, state: JobState) -> Self {
-        Self { name, spec: None, state, fault: None, next: None, live: Vec::new(), wake: None }
+        Self { name, spec: None, state, fault: None, next: None, live: Vec::new(), held_until: None, wake: None }
     }
 
     /// Whether the job's file is gone and only its history is left.

@@ -80,6 +80,7 @@ impl Scheduler {
         job.state.removed_at = None;
         if !same_schedule {
             job.state.cursor = job.state.cursor.max(now.wall);
+            job.held_until = None;
         }
         if let (Some(revision), Some(old_spec)) = (old_revision, old_spec) {
             self.retired.insert(revision.clone(), old_spec);
@@ -129,7 +130,7 @@ impl Scheduler {
         self.give_up_occurrences(name, SkipReason::Removed, now);
         let (queued, active) = self.live_runs(name);
         for id in queued {
-            self.remove_queued(&id, now);
+            self.drop_queued(&id, SkipReason::Removed, now);
         }
         let backing_off: Vec<RunId> = active
             .into_iter()
@@ -152,7 +153,7 @@ impl Scheduler {
     }
 
     /// Records the occurrences until now that no step will settle any more, and moves the cursor past them.
-    fn give_up_occurrences(&mut self, name: &JobName, reason: SkipReason, now: Now) {
+    pub(super) fn give_up_occurrences(&mut self, name: &JobName, reason: SkipReason, now: Now) {
         let job = self.job(name);
         let Some(spec) = job.spec.clone() else { return };
         let context = self.context(job);
@@ -164,8 +165,8 @@ impl Scheduler {
         }
     }
 
-    /// A queued run of a deleted job: an occurrence becomes a skip, a manual run ends as cancelled.
-    fn remove_queued(&mut self, id: &RunId, now: Now) {
+    /// A queued run that will not start: an occurrence becomes a skip, a manual run ends as cancelled.
+    pub(super) fn drop_queued(&mut self, id: &RunId, reason: SkipReason, now: Now) {
         let run = self.snapshot.live.get(id).expect("the caller listed it");
         let occurrence = match &run.trigger {
             Trigger::Schedule(scheduled) | Trigger::CatchUp(scheduled) => Some(scheduled.at),
@@ -180,7 +181,7 @@ impl Scheduler {
                 let run = self.snapshot.live.remove(id).expect("the caller listed it");
                 self.job_mut(&id.job).live.retain(|&number| number != id.number);
                 self.ledger.forget_run(id);
-                self.skip(&id.job, SkipReason::Removed, at, now);
+                self.skip(&id.job, reason, at, now);
                 self.release(&id.job, &run.revision);
             }
         }

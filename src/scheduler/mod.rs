@@ -15,6 +15,8 @@ mod job;
 mod ledger;
 mod load;
 mod recover;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,7 +129,8 @@ impl Scheduler {
     fn update_wake(&mut self, name: &JobName) {
         let job = self.job(name);
         let pause_end = job.state.paused.as_ref().and_then(|pause| pause.until);
-        let wake = job.next.as_ref().map(|next| next.due).into_iter().chain(pause_end).min();
+        let due = job.next.as_ref().map(|next| job.held_until.map_or(next.due, |held| held.max(next.due)));
+        let wake = due.into_iter().chain(pause_end).min();
         let before = job.wake;
         if before == wake {
             return;

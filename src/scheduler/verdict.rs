@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Scheduler;
 use crate::clock::Now;
 use crate::run::{Outcome, QueueReason, Run, RunId, RunState, SkipReason, StopReason, Transition, Trigger};
-use crate::spec::{JobName, Overlap, QUEUE_LIMIT};
+use crate::spec::{CatchUpPolicy, JobName, Overlap, QUEUE_LIMIT};
 
 /// Why the overlap policy admits no run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,12 @@ impl Scheduler {
             self.launch(&id, now);
             return Ok(id);
         }
+        // Who wants all missed occurrences wants them one after another, whatever becomes of others meanwhile.
+        let waits = spec.catch_up.policy == CatchUpPolicy::All && matches!(trigger, Trigger::CatchUp(_));
         match spec.overlap {
+            Overlap::Skip | Overlap::Allow { .. } if waits && live - self.active_count(name) < QUEUE_LIMIT => {
+                Ok(self.create(name, trigger, QueueReason::Overlap, now))
+            }
             Overlap::Skip | Overlap::Allow { .. } => {
                 let oldest = *self.job(name).live.first().expect("max_concurrent is at least one");
                 Err(Denial::Overlap(RunId { job: name.clone(), number: oldest }))
@@ -107,17 +112,22 @@ impl Scheduler {
             return;
         }
         let room = self.job(name).spec.as_ref().map_or(1, |spec| spec.overlap.max_concurrent());
-        let active = self.active_count(name);
-        let next = self.job(name).live.iter().skip(active).take(room.saturating_sub(active));
-        let next: Vec<RunId> = next.map(|&number| RunId { job: name.clone(), number }).collect();
-        for id in &next {
-            self.launch(id, now);
+        // Each turn takes one from the queue.
+        for _ in 0..self.job(name).live.len() {
+            let active = self.active_count(name);
+            let Some(&number) = self.job(name).live.get(active).filter(|_| active < room) else { return };
+            let id = RunId { job: name.clone(), number };
+            match self.is_expired(&id, now) {
+                true => self.drop_queued(&id, SkipReason::Expired, now),
+                false => self.launch(&id, now),
+            }
         }
     }
 
     /// Stops a run by its ladder, or ends it at once when no attempt of it is live.
     pub(super) fn stop(&mut self, id: &RunId, reason: StopReason, now: Now) {
-        let run = self.snapshot.live.get(id).expect("callers name live runs");
+        // Stopping one run lets the queue move, and what has expired there is gone by then.
+        let Some(run) = self.snapshot.live.get(id) else { return };
         match run.state {
             RunState::Queued { .. } | RunState::Backoff { .. } => {
                 let outcome = match reason {

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::ops::Range;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::conditions::Named;
 use super::file::{JobFile, OverlapWord, RetryTable, Words};
 use super::findings::{Findings, Problem, Said};
-use super::limits::ARGUMENTS_LIMIT;
+use super::limits::{ARGUMENTS_LIMIT, START_DEADLINE_LEAST};
 use super::schedules::ScheduleLine;
 use super::{
     Account, Authority, Backoff, CatchUp, CatchUpPolicy, Command, Environment, Identity, JobName, JobSpec,
     OutputPolicy, Overlap, ReadContext, Retention, Retry, Revision, Source, StopPolicy,
 };
-use crate::schedule::{Entry, ScheduleSet, SetError, Zone};
+use crate::schedule::{Calendars, Entry, ScheduleSet, SetError, Zone};
 use crate::units;
 
 /// The shell of a command that is a string.
@@ -34,24 +36,32 @@ pub(super) fn complete(
     findings: &mut Findings,
 ) -> Option<JobSpec> {
     let identity = identity(file.user.as_ref(), file.group.as_ref(), &context.authority, findings);
+    let process = file.process.complete(&context.authority, &context.machine, findings);
     let overlap = overlap(file.overlap.as_ref(), file.max_concurrent.as_ref(), findings);
-    let catch_up = catch_up(file.catch_up.as_ref(), file.catch_up_window.as_ref(), findings);
+    let catch_up =
+        catch_up(file.catch_up.as_ref(), file.catch_up_window.as_ref(), file.catch_up_spread.as_ref(), findings);
     let retry = retry(&file.retry, findings);
     let command = command(file.command, file.shell, findings);
+    let lines = value(file.schedule).unwrap_or_default();
+    let spans = lines.iter().map(|line| line.span.clone()).collect::<Vec<_>>();
     let zone = value(file.timezone).unwrap_or(context.timezone);
-    let schedules = schedules(name, value(file.schedule).unwrap_or_default(), zone, findings);
+    let entries = entries(lines, zone, &value(file.calendar).unwrap_or_default(), &context.calendars, findings);
+    check_deadline(file.start_deadline.as_ref(), &entries, findings);
+    let calendars = entries.iter().flat_map(Entry::calendars_used).map(|calendar| calendar.fingerprint()).collect();
+    let schedules = schedules(name, entries, &spans, findings);
     let environment = Environment(file.environment.into_iter().map(|(name, said)| (name, said.value)).collect());
     let command = command?;
     check_size(&command, &environment, findings);
     Some(JobSpec {
         name: name.clone(),
-        revision: Revision::of(name, source),
+        revision: Revision::of(name, source).with_calendars(&calendars),
         description: value(file.description),
         command,
         schedules,
         environment,
         working_directory: value(file.working_directory),
         identity,
+        process,
         timeout: value(file.timeout).flatten(),
         stop: StopPolicy {
             signal: value(file.stop_signal).unwrap_or(Signal::SIGTERM),
@@ -59,6 +69,7 @@ pub(super) fn complete(
         },
         overlap,
         catch_up,
+        start_deadline: value(file.start_deadline).flatten(),
         retry,
         success_exit_codes: value(file.success_exit_codes).unwrap_or_else(|| BTreeSet::from([0])),
         enabled: value(file.enabled).unwrap_or(true),
@@ -73,9 +84,10 @@ pub(super) fn complete(
 }
 
 /// What `[defaults]` mean together. Keys that fit some jobs only, as `max_concurrent`, are no fault here.
-pub(super) fn check_defaults(file: &JobFile, context: &ReadContext, findings: &mut Findings) {
+pub(super) fn check_defaults(file: JobFile, context: &ReadContext, findings: &mut Findings) {
     identity(file.user.as_ref(), file.group.as_ref(), &context.authority, findings);
     check_delays(&file.retry, findings);
+    file.process.complete(&context.authority, &context.machine, findings);
 }
 
 fn value<T>(said: Option<Said<T>>) -> Option<T> {
@@ -108,15 +120,21 @@ fn command(
     }
 }
 
-/// Where neither schedule nor job nor `[defaults]` name a zone, it is the machine's.
-fn schedules(name: &JobName, lines: Vec<ScheduleLine>, zone: Zone, findings: &mut Findings) -> ScheduleSet {
-    let spans = lines.iter().map(|line| line.span.clone()).collect::<Vec<_>>();
-    let entry = |ScheduleLine { rule, zone: own, jitter, dst, span: _ }| Entry {
-        jitter,
-        dst,
-        ..Entry::new(rule, own.unwrap_or(zone))
-    };
-    ScheduleSet::new(lines.into_iter().map(entry).collect(), name.as_str()).unwrap_or_else(|fault| {
+/// Where neither schedule nor job nor `[defaults]` name a zone, it is the machine's. Empty when a calendar cannot be used.
+fn entries(
+    lines: Vec<ScheduleLine>,
+    zone: Zone,
+    of_job: &[Named],
+    calendars: &Calendars,
+    findings: &mut Findings,
+) -> Vec<Entry> {
+    let entry = |line: ScheduleLine| line.conditions.clone().onto(line.entry(zone), of_job, calendars, findings);
+    let entries: Vec<Option<Entry>> = lines.into_iter().map(entry).collect();
+    entries.into_iter().collect::<Option<_>>().unwrap_or_default()
+}
+
+fn schedules(name: &JobName, entries: Vec<Entry>, spans: &[Range<usize>], findings: &mut Findings) -> ScheduleSet {
+    ScheduleSet::new(entries, name.as_str()).unwrap_or_else(|fault| {
         let span = match fault {
             SetError::NeverFires { entry, .. } | SetError::Contradiction { entry, .. } => {
                 spans.get(entry).and_then(|span| findings.span(span.clone()))
@@ -126,6 +144,18 @@ fn schedules(name: &JobName, lines: Vec<ScheduleLine>, zone: Zone, findings: &mu
         findings.add_at(span, Problem::new(fault.to_string()));
         ScheduleSet::default()
     })
+}
+
+/// A deadline that counts from the start that jitter gives needs no more than to leave a busy machine some time.
+fn check_deadline(deadline: Option<&Said<Option<Duration>>>, entries: &[Entry], findings: &mut Findings) {
+    let Some(Said { value: Some(deadline), span: Some(span) }) = deadline else { return };
+    if entries.is_empty() {
+        findings.add(span.clone(), Problem::new("`start_deadline` has no effect without a schedule"));
+    } else if *deadline < START_DEADLINE_LEAST {
+        let problem = Problem::new("`start_deadline` is too short for any start");
+        let least = units::format_duration(START_DEADLINE_LEAST);
+        findings.add(span.clone(), problem.expected(format!("expected at least {least}")));
+    }
 }
 
 /// As whom the job runs. An ordinary user's daemon runs everything as that user, which then needs no saying.
@@ -180,15 +210,22 @@ fn overlap(
 fn catch_up(
     policy: Option<&Said<Option<CatchUpPolicy>>>,
     window: Option<&Said<Option<Duration>>>,
+    spread: Option<&Said<Duration>>,
     findings: &mut Findings,
 ) -> CatchUp {
     let policy = policy.and_then(|said| said.value).unwrap_or(CatchUpPolicy::Latest);
-    if policy == CatchUpPolicy::None
-        && let Some(Said { span: Some(span), .. }) = window
-    {
-        findings.add(span.clone(), Problem::new("`catch_up_window` has no effect with catch_up = \"none\""));
+    let spans = [
+        ("catch_up_window", window.and_then(|said| said.span.clone())),
+        ("catch_up_spread", spread.and_then(|said| said.span.clone())),
+    ];
+    for (key, span) in spans {
+        if policy == CatchUpPolicy::None
+            && let Some(span) = span
+        {
+            findings.add(span, Problem::new(format!("`{key}` has no effect with catch_up = \"none\"")));
+        }
     }
-    CatchUp { policy, window: window.and_then(|said| said.value) }
+    CatchUp { policy, window: window.and_then(|said| said.value), spread: spread.map(|said| said.value) }
 }
 
 fn retry(table: &RetryTable, findings: &mut Findings) -> Retry {

@@ -8,8 +8,10 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use toml::de::{DeTable, DeValue};
 
+use super::conditions::{self, Named};
 use super::findings::{Findings, Problem, Said};
 use super::limits::{CONCURRENT_LIMIT, DESCRIPTION_LIMIT, OUTPUT_LEAST, OUTPUT_LIMIT, RETENTION_LIMIT, WORD_LIMIT};
+use super::process::ProcessFile;
 use super::schedules::{self, ScheduleLine};
 use super::tree::{Field, Table};
 use super::{ATTEMPTS_LIMIT, Backoff, CatchUpPolicy, values};
@@ -24,10 +26,12 @@ pub(super) struct JobFile {
     pub schedule: Option<Said<Vec<ScheduleLine>>>,
     pub shell: Option<Said<Vec<String>>>,
     pub timezone: Option<Said<Zone>>,
+    pub calendar: Option<Said<Vec<Named>>>,
     pub environment: BTreeMap<String, Said<String>>,
     pub working_directory: Option<Said<PathBuf>>,
     pub user: Option<Said<String>>,
     pub group: Option<Said<String>>,
+    pub process: ProcessFile,
     pub timeout: Option<Said<Option<Duration>>>,
     pub stop_signal: Option<Said<Signal>>,
     pub stop_grace: Option<Said<Duration>>,
@@ -35,6 +39,8 @@ pub(super) struct JobFile {
     pub max_concurrent: Option<Said<NonZeroU32>>,
     pub catch_up: Option<Said<Option<CatchUpPolicy>>>,
     pub catch_up_window: Option<Said<Option<Duration>>>,
+    pub catch_up_spread: Option<Said<Duration>>,
+    pub start_deadline: Option<Said<Option<Duration>>>,
     pub retry: RetryTable,
     pub success_exit_codes: Option<Said<BTreeSet<u8>>>,
     pub enabled: Option<Said<bool>>,
@@ -86,6 +92,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ("cwd", "the key is called `working_directory`"),
     ("workdir", "the key is called `working_directory`"),
     ("directory", "the key is called `working_directory`"),
+    ("calendars", "the key is called `calendar`; it takes a list too"),
     ("tz", "the key is called `timezone`"),
     ("name", "a job's name is its file's name without .toml"),
     ("retries", "write [retry] with attempts = 3, the first included"),
@@ -119,10 +126,12 @@ impl JobFile {
         let mut file = Self {
             shell: table.read("shell", findings, shell),
             timezone: table.read("timezone", findings, |field, f| schedules::zone(field, source, f)),
+            calendar: table.read("calendar", findings, conditions::names),
             environment: environment.map(|said| said.value).unwrap_or_default(),
             working_directory: table.read("working_directory", findings, values::absolute_path),
             user: table.read("user", findings, values::account),
             group: table.read("group", findings, values::account),
+            process: ProcessFile::read(table, findings),
             timeout: table.read("timeout", findings, values::duration_or_none),
             stop_signal: table.read("stop_signal", findings, values::signal),
             stop_grace: table.read("stop_grace", findings, values::duration),
@@ -131,6 +140,8 @@ impl JobFile {
                 .read("max_concurrent", findings, |field, f| values::count(field, f, CONCURRENT_LIMIT)),
             catch_up: table.read_or_faulty("catch_up", findings, catch_up),
             catch_up_window: table.read("catch_up_window", findings, values::duration_or_none),
+            catch_up_spread: table.read("catch_up_spread", findings, values::duration),
+            start_deadline: table.read("start_deadline", findings, values::duration_or_none),
             success_exit_codes: table.read("success_exit_codes", findings, values::exit_codes),
             enabled: table.read("enabled", findings, values::flag),
             tags: table.read("tags", findings, values::tags),
@@ -185,10 +196,12 @@ impl JobFile {
             schedule: self.schedule,
             shell: self.shell.or(defaults.shell),
             timezone: self.timezone.or(defaults.timezone),
+            calendar: self.calendar.or(defaults.calendar),
             environment,
             working_directory: self.working_directory.or(defaults.working_directory),
             user: self.user.or(defaults.user),
             group: self.group.or(defaults.group),
+            process: self.process.over(defaults.process),
             timeout: self.timeout.or(defaults.timeout),
             stop_signal: self.stop_signal.or(defaults.stop_signal),
             stop_grace: self.stop_grace.or(defaults.stop_grace),
@@ -196,6 +209,8 @@ impl JobFile {
             max_concurrent: self.max_concurrent.or(defaults.max_concurrent),
             catch_up: self.catch_up.or(defaults.catch_up),
             catch_up_window: self.catch_up_window.or(defaults.catch_up_window),
+            catch_up_spread: self.catch_up_spread.or(defaults.catch_up_spread),
+            start_deadline: self.start_deadline.or(defaults.start_deadline),
             retry: self.retry.over(defaults.retry),
             success_exit_codes: self.success_exit_codes.or(defaults.success_exit_codes),
             enabled: self.enabled.or(defaults.enabled),
@@ -221,7 +236,7 @@ impl RetryTable {
     }
 }
 
-fn inner<'t, 'i>(field: &Field<'t, 'i>, prefix: &'t str, findings: &mut Findings) -> Option<Table<'t, 'i>> {
+pub(super) fn inner<'t, 'i>(field: &Field<'t, 'i>, prefix: &'t str, findings: &mut Findings) -> Option<Table<'t, 'i>> {
     match field.value {
         DeValue::Table(table) => Some(Table::new(table, prefix)),
         _ => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{JobName, Revision};
+use super::{JobName, ProcessSpec, Revision};
 use crate::schedule::ScheduleSet;
 
 /// A checked job. Every field is complete: defaults are filled in, units are resolved, contradictions refused.
@@ -30,6 +30,8 @@ pub struct JobSpec {
     pub working_directory: Option<PathBuf>,
     /// As whom it is executed.
     pub identity: Identity,
+    /// How its processes are made.
+    pub process: ProcessSpec,
     /// How long one attempt may run; unlimited when absent.
     pub timeout: Option<Duration>,
     /// How an attempt is stopped.
@@ -38,6 +40,9 @@ pub struct JobSpec {
     pub overlap: Overlap,
     /// What happens to occurrences that were not started in time.
     pub catch_up: CatchUp,
+    /// How much later than its time an occurrence may start, whatever delayed it: downtime, a queue, a full machine.
+    /// Beyond it it does not start at all, and is a skip (`expired`). Unlimited when absent.
+    pub start_deadline: Option<Duration>,
     /// When an attempt that did not succeed is repeated.
     pub retry: Retry,
     /// Exit codes that count as success; `{0}` unless said.
@@ -155,6 +160,9 @@ pub struct CatchUp {
     pub policy: CatchUpPolicy,
     /// How old an occurrence may be to be caught up; unlimited when absent.
     pub window: Option<Duration>,
+    /// Catch-ups start spread over this time, so that a fleet does not start at once after downtime; a schedule's
+    /// jitter when absent.
+    pub spread: Option<Duration>,
 }
 
 /// Which missed occurrences still run.

@@ -17,12 +17,24 @@ pub const ARGUMENT_LIMIT: usize = 32 * 4096;
 /// usual 8 MiB; half of that leaves room for the base environment and for smaller stacks.
 pub const ARGUMENTS_LIMIT: usize = 1024 * 1024;
 
+/// Bytes of a `stdin` text: it becomes part of the launch plan, which is bounded.
+pub const STDIN_LIMIT: usize = 64 * 1024;
+
+/// Credentials of a job.
+pub const CREDENTIALS_LIMIT: usize = 100;
+
+/// Paths in one list of a job: each costs a mount or more at every launch.
+pub const PATHS_LIMIT: usize = 200;
+
 /// Variables of a job.
 pub const VARIABLES_LIMIT: usize = 1000;
 
 /// The longest duration that a job file may say, 10 years: what is longer is a slip of the pen, and deadlines stay far
 /// from the end of every clock.
 pub const DURATION_LIMIT: Duration = Duration::from_secs(3650 * 86_400);
+
+/// The shortest `start_deadline`: a start takes some milliseconds, and a busy machine some hundred.
+pub const START_DEADLINE_LEAST: Duration = Duration::from_secs(1);
 
 /// Characters of a description: one line of a wide terminal, with reserve.
 pub const DESCRIPTION_LIMIT: usize = 500;

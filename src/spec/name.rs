@@ -115,6 +115,20 @@ impl Revision {
         Self(hex.into())
     }
 
+    /// The revision of the same text where schedules depend on calendars: another one as soon as a calendar changes.
+    #[must_use]
+    pub fn with_calendars(self, fingerprints: &std::collections::BTreeSet<u64>) -> Self {
+        use sha2::{Digest, Sha256};
+        if fingerprints.is_empty() {
+            return self;
+        }
+        let mut hash = Sha256::new();
+        hash.update(self.as_str());
+        fingerprints.iter().for_each(|fingerprint| hash.update(fingerprint.to_le_bytes()));
+        let hex: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Self(hex.into())
+    }
+
     /// A revision read back from where it was written.
     pub fn from_hex(hex: &str) -> Self {
         Self(hex.into())

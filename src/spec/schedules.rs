@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::conditions::{Conditions, business_day};
+use super::file::inner;
 use super::findings::{Findings, Problem, Said};
 use super::tree::{Field, Table, plain_offset};
 use super::values;
-use crate::schedule::{Dst, ENTRIES_LIMIT, GapRule, Moment, OverlapRule, ParseError, Rule, Zone};
+use crate::schedule::{Dst, ENTRIES_LIMIT, Entry, GapRule, Moment, OverlapRule, ParseError, Rule, Zone};
 
 /// One schedule as the file says it; what it leaves out comes from the job.
 #[derive(Clone, Debug)]
@@ -17,7 +19,21 @@ pub(super) struct ScheduleLine {
     pub zone: Option<Zone>,
     pub jitter: Duration,
     pub dst: Dst,
+    pub conditions: Conditions,
     pub span: Range<usize>,
+}
+
+impl ScheduleLine {
+    /// A rule with nothing else said.
+    fn of(rule: Rule, span: Range<usize>) -> Self {
+        let (jitter, dst) = (Duration::ZERO, Dst::default());
+        Self { rule, zone: None, jitter, dst, conditions: Conditions::default(), span }
+    }
+
+    /// The entry in a job's zone, without its conditions.
+    pub fn entry(&self, zone: Zone) -> Entry {
+        Entry { jitter: self.jitter, dst: self.dst, ..Entry::new(self.rule.clone(), self.zone.unwrap_or(zone)) }
+    }
 }
 
 /// The file that schedules are read from.
@@ -29,7 +45,19 @@ pub(super) struct Text<'a> {
 
 const EXPECTED: &str =
     "expected a text as in \"30 2 * * *\", \"every 15m\" or \"@daily\", a list of these, or [[schedule]] tables";
-const RULES: [&str; 5] = ["cron", "every", "at", "boot", "after"];
+const RULES: [&str; 6] = ["cron", "every", "at", "business_day", "boot", "after"];
+
+/// Words of other programs and other tables, and ours.
+const FOREIGN: &[(&str, &str)] = &[
+    ("tz", "the key is called `timezone`"),
+    ("gap", "write dst = { gap = \"skip\" }"),
+    (
+        "overlap",
+        "for changes of the clock write dst = { overlap = \"first\" }; for runs it stands outside [[schedule]]",
+    ),
+    ("calendars", "the key is called `calendar`; it takes a list too"),
+    ("holidays", "write calendar = \"NAME\" and skip_on = \"holidays\""),
+];
 
 /// A short form, a list of short forms, or tables.
 pub(super) fn lines(field: &Field<'_, '_>, text: &Text<'_>, findings: &mut Findings) -> Option<Vec<ScheduleLine>> {
@@ -57,13 +85,7 @@ fn line(field: &Field<'_, '_>, text: &Text<'_>, findings: &mut Findings) -> Opti
         DeValue::Table(table) => long(field, Table::new(table, "schedule."), text, findings),
         _ => {
             let rule = parsed(field, text.source, findings, EXPECTED, |rule| Rule::parse_short(rule, text.job))?;
-            Some(ScheduleLine {
-                rule,
-                zone: None,
-                jitter: Duration::ZERO,
-                dst: Dst::default(),
-                span: field.span.clone(),
-            })
+            Some(ScheduleLine::of(rule, field.span.clone()))
         }
     }
 }
@@ -76,29 +98,46 @@ fn long(
 ) -> Option<ScheduleLine> {
     let zone = table.read("timezone", findings, |field, f| self::zone(field, text.source, f));
     let jitter = table.read("jitter", findings, values::duration);
-    let gap = table.read("gap", findings, gap);
-    let overlap = table.read("overlap", findings, overlap);
+    let dst = table.field("dst").map(|field| dst(&field, findings)).unwrap_or_default();
     let from = table.read("from", findings, |field, f| moment(field, text.source, f));
+    let conditions = Conditions::read(&mut table, text.source, findings);
+    let time = table.field("time");
     let said = RULES.map(|key| (key, table.field(key)));
-    table.finish(findings, &[("tz", "the key is called `timezone`")]);
+    table.finish(findings, FOREIGN);
+    let (key, first) = only_rule(field, said, findings)?;
+    let of_other = [("from", "every", from.as_ref().and_then(|said| said.span.clone()))];
+    let of_other =
+        of_other.into_iter().chain([("time", "business_day", time.as_ref().map(|field| field.span.clone()))]);
+    for (word, owner, span) in of_other.filter(|(_, owner, _)| *owner != key) {
+        if let Some(span) = span {
+            findings.add(span, Problem::new(format!("`schedule.{word}` has no effect without `{owner}`")));
+        }
+    }
+    let rule = match key {
+        "business_day" => business_day(&first, time.as_ref(), text.source, findings)?,
+        _ => long_rule(key, &first, value(from), text, findings)?,
+    };
+    let jitter = value(jitter).unwrap_or_default();
+    Some(ScheduleLine { zone: value(zone), jitter, dst, conditions, ..ScheduleLine::of(rule, first.span) })
+}
+
+/// The one rule of a schedule.
+fn only_rule<'t, 'i>(
+    field: &Field<'_, '_>,
+    said: [(&'static str, Option<Field<'t, 'i>>); 6],
+    findings: &mut Findings,
+) -> Option<(&'static str, Field<'t, 'i>)> {
     let mut said = said.into_iter().filter_map(|(key, field)| field.map(|field| (key, field)));
     let Some((key, first)) = said.next() else {
-        let problem = Problem::new("a schedule has no rule").expected("expected one of cron, every, at, boot, after");
-        findings.add(field.span.clone(), problem);
+        let expected = format!("expected one of {}", RULES.join(", "));
+        findings.add(field.span.clone(), Problem::new("a schedule has no rule").expected(expected));
         return None;
     };
     for (other, field) in said {
         let problem = Problem::new(format!("a schedule has one rule; this one has `{key}` and `{other}`"));
         findings.add(field.span, problem.hint("give each rule a [[schedule]] of its own"));
     }
-    if let Some(from) = &from
-        && key != "every"
-    {
-        findings.add_at(from.span.clone(), Problem::new("`schedule.from` has no effect without `every`"));
-    }
-    let rule = long_rule(key, &first, value(from), text, findings)?;
-    let dst = Dst { gap: value(gap), overlap: value(overlap) };
-    Some(ScheduleLine { rule, zone: value(zone), jitter: value(jitter).unwrap_or_default(), dst, span: first.span })
+    Some((key, first))
 }
 
 fn value<T>(said: Option<Said<T>>) -> Option<T> {
@@ -148,6 +187,15 @@ fn moment(field: &Field<'_, '_>, source: &str, findings: &mut Findings) -> Optio
     parsed(field, source, findings, EXPECTED, Moment::parse)
 }
 
+/// `dst = { gap = "run", overlap = "first" }`.
+fn dst(field: &Field<'_, '_>, findings: &mut Findings) -> Dst {
+    let Some(mut table) = inner(field, "schedule.dst.", findings) else { return Dst::default() };
+    let dst =
+        Dst { gap: value(table.read("gap", findings, gap)), overlap: value(table.read("overlap", findings, overlap)) };
+    table.finish(findings, &[]);
+    dst
+}
+
 fn gap(field: &Field<'_, '_>, findings: &mut Findings) -> Option<GapRule> {
     values::choice(field, findings, &[("run", GapRule::Run), ("skip", GapRule::Skip)])
 }
@@ -163,7 +211,7 @@ pub(super) fn zone(field: &Field<'_, '_>, source: &str, findings: &mut Findings)
 }
 
 /// A text that `schedule/` reads; the place that its error names becomes a place in the file.
-fn parsed<T>(
+pub(super) fn parsed<T>(
     field: &Field<'_, '_>,
     source: &str,
     findings: &mut Findings,

@@ -6,3 +6,4 @@ mod harness;
 mod line;
 mod readme;
 mod reload;
+mod schedule;

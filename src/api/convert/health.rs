@@ -3,6 +3,7 @@
 use crate::api::types::{self, Time};
 use crate::daemon::{Handle, SupervisorState};
 use crate::run::{Outcome, RunId};
+use crate::schedule::Zone;
 use crate::scheduler::{HeldBack, Job, Snapshot};
 use crate::spec::Fault;
 use crate::store::WriteState;
@@ -17,7 +18,19 @@ pub fn health(handle: &Handle) -> types::Health {
         ready,
         store,
         jobs,
+        warnings: tz_warning(handle.about().machine_tz_database.as_deref()).into_iter().collect(),
     }
+}
+
+/// Whether the machine knows newer time zones than this program. Releases are a year and a letter, as in `2025b`, so that
+/// their order is that of text.
+fn tz_warning(machine: Option<&str>) -> Option<String> {
+    let carried = Zone::database_version();
+    let machine = machine.filter(|machine| *machine > carried)?;
+    Some(format!(
+        "the machine's time zone database is {machine}, this jobsd carries {carried}: after a change of law local times \
+         may differ; a newer jobsd brings newer zones"
+    ))
 }
 
 /// The process.
@@ -183,5 +196,14 @@ mod tests {
         let stray = Fault { path: "/j/Bad.toml".into(), summary: "no name".to_owned(), report: String::new() };
         let health = jobs_health(&empty, None, &[stray]);
         assert_eq!((health.ok, health.strays[0].path.as_str()), (false, "/j/Bad.toml"));
+    }
+
+    #[test]
+    fn only_a_newer_database_of_the_machine_is_worth_a_warning() {
+        let carried = Zone::database_version();
+        assert_eq!(tz_warning(None), None);
+        assert_eq!(tz_warning(Some(carried)), None);
+        assert_eq!(tz_warning(Some("2019c")), None);
+        assert!(tz_warning(Some("2099a")).is_some_and(|told| told.contains("2099a") && told.contains(carried)));
     }
 }

@@ -4,7 +4,6 @@ use super::run::{NOMINAL_FORMAT, live_state, outcome, skip_span};
 use super::{seconds, seconds_between};
 use crate::api::types::{self, JobState, RunState, Time};
 use crate::run::{self, Outcome, RunId};
-use crate::schedule::Shift;
 use crate::scheduler::{Job, LastRun, Snapshot};
 use crate::spec::{Backoff, CatchUpPolicy, Command, JobSpec, Overlap, Source};
 
@@ -82,9 +81,10 @@ fn schedule(entry: &toml::Value) -> String {
 pub fn occurrence(occurrence: &crate::schedule::Occurrence) -> types::Occurrence {
     types::Occurrence {
         at: Time(occurrence.at),
+        local: occurrence.zone.local(occurrence.at).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false),
         start: Time(occurrence.due),
         nominal: occurrence.nominal.format(NOMINAL_FORMAT).to_string(),
-        note: occurrence.note.as_ref().map(shift),
+        note: occurrence.note.as_ref().map(ToString::to_string),
     }
 }
 
@@ -94,15 +94,6 @@ pub fn excluded(excluded: &crate::schedule::Excluded) -> types::ExcludedInstant 
         at: Time(excluded.at),
         nominal: excluded.nominal.format(NOMINAL_FORMAT).to_string(),
         cause: excluded.cause.to_string(),
-    }
-}
-
-fn shift(shift: &Shift) -> String {
-    match shift {
-        Shift::Gap => "the clocks skip this local time; it runs right after the gap".to_owned(),
-        Shift::FirstPass => "this local time comes twice; this is the first pass".to_owned(),
-        Shift::SecondPass => "this local time comes twice; this is the second pass".to_owned(),
-        Shift::Calendar { rule } => format!("moved by the calendar: {rule}"),
     }
 }
 

@@ -17,6 +17,7 @@ pub async fn version(State(api): State<Api>) -> Json<Version> {
     Json(Version {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         api: "v1".to_owned(),
+        tz_database: crate::schedule::Zone::database_version().to_owned(),
         pid: std::process::id(),
         uid: api.access().daemon_uid,
         started_at: api.handle().about().started_at.into(),

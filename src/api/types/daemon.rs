@@ -11,6 +11,8 @@ pub struct Version {
     pub version: String,
     /// The version of this API.
     pub api: String,
+    /// The release of the IANA time zone database that it carries, as in `2025b`.
+    pub tz_database: String,
     /// The daemon's process.
     pub pid: u32,
     /// The user that it runs as.

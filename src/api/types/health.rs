@@ -19,6 +19,8 @@ pub struct Health {
     pub store: StoreHealth,
     /// The jobs.
     pub jobs: JobsHealth,
+    /// What a person should look at some day, in sentences; nothing is wrong yet.
+    pub warnings: Vec<String>,
 }
 
 /// Answer of `GET /v1/health/live`; its being answered is the point.

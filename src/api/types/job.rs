@@ -222,6 +222,8 @@ pub struct ExcludedInstant {
 pub struct Occurrence {
     /// The instant.
     pub at: Time,
+    /// The same by the clock of the schedule's zone, with its offset.
+    pub local: String,
     /// The instant and its jitter: when the run starts.
     pub start: Time,
     /// The local time that the schedule names.

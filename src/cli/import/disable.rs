@@ -80,11 +80,8 @@ fn keep(table: &Table, state_dir: &Path, now: Timestamp) -> Result<PathBuf, Fail
 /// Gives the caller's crontab to `crontab -`, which checks it and tells cron.
 fn install(table: &[u8]) -> Result<(), Failure> {
     let failed = |cause: String| Failure::new(Exit::Failure, "cannot install the crontab").causes([cause]);
-    let mut child = Command::new("crontab")
-        .arg("-")
-        .stdin(Stdio::piped())
-        .spawn()
-        .map_err(|fault| failed(plain(&fault)))?;
+    let mut child =
+        Command::new("crontab").arg("-").stdin(Stdio::piped()).spawn().map_err(|fault| failed(plain(&fault)))?;
     let mut input = child.stdin.take().expect("it was asked for");
     let given = input.write_all(table);
     drop(input);

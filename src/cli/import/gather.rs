@@ -48,7 +48,8 @@ impl Gathered {
             gathered.add_system(&machine, args)?;
         }
         for user in &args.user {
-            let table = of_user(user.as_deref(), &machine, args, around)?;
+            let name = if user.is_empty() { around.account.user.as_str() } else { user };
+            let table = of_user(name, &machine, args, around)?;
             gathered.add(table, around);
         }
         if args.all_users {
@@ -125,7 +126,8 @@ fn drop_in_name(place: &str) -> Option<String> {
 fn of_file(file: &Path, args: &CrontabArgs, around: &Surroundings) -> Result<Table, Failure> {
     let is_input = file == Path::new("-");
     let place = if is_input { STANDARD_INPUT.to_owned() } else { absolute(file).display().to_string() };
-    let (bytes, mode) = if is_input { (standard_input()?, PRIVATE) } else { Machine::file(file).map_err(unreadable)? };
+    let (bytes, mode) =
+        if is_input { (standard_input()?, PRIVATE) } else { Machine::file(file).map_err(unreadable)? };
     let form = args.form.map_or_else(|| form_of(&place, &bytes), Form::from);
     let spool = place.contains("/var/spool/cron/").then(|| place.rsplit('/').next().unwrap_or_default().to_owned());
     let owner = match form {
@@ -153,13 +155,7 @@ fn form_of(place: &str, bytes: &[u8]) -> Form {
     if all && !place.contains("/var/spool/cron/") { Form::System } else { Form::User }
 }
 
-fn of_user(
-    user: Option<&str>,
-    machine: &Machine,
-    args: &CrontabArgs,
-    around: &Surroundings,
-) -> Result<Table, Failure> {
-    let name = user.unwrap_or(&around.account.user);
+fn of_user(name: &str, machine: &Machine, args: &CrontabArgs, around: &Surroundings) -> Result<Table, Failure> {
     let missing = || {
         let failure = Failure::new(Exit::NotFound, format!("{name} has no crontab"));
         failure.hint("system crontabs are read by --system, a file by its name")

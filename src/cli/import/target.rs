@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::WriteArgs;
 use crate::cli::failure::plain;
@@ -26,13 +27,14 @@ pub(super) struct Target {
 /// What became of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Written {
+pub(super) enum FileState {
     /// It is there now.
     Written,
     /// It was there, word for word.
     Unchanged,
     /// It was only shown.
-    NotWritten,
+    #[serde(rename = "not_written")]
+    Shown,
 }
 
 impl Target {
@@ -46,8 +48,8 @@ impl Target {
         })?;
         let reading = config.reading;
         // What is only shown may be another user's: whoever writes it needs the right.
-        let authority = if args.dry_run { Authority::Anybody } else { reading.authority };
-        let context = ReadContext { path: config.paths.jobs_dir.clone(), authority, timezone: reading.timezone };
+        let authority = if args.dry_run { Authority::Anybody } else { reading.authority.clone() };
+        let context = ReadContext { authority, ..reading.context(config.paths.jobs_dir.clone(), &Arc::default()) };
         Ok(Self {
             jobs_dir: config.paths.jobs_dir,
             state_dir: config.paths.state_dir,
@@ -68,19 +70,21 @@ impl Target {
     }
 
     /// Writes all files or, when one of them must not be overwritten, none.
-    pub fn write(&self, finished: &Finished, modes: &[u32], args: &WriteArgs) -> Result<Vec<Written>, Failure> {
+    pub fn write(&self, finished: &Finished, modes: &[u32], args: &WriteArgs) -> Result<Vec<FileState>, Failure> {
         let unchanged = |job: &Imported| fs::read(self.path(job)).is_ok_and(|text| text == job.text.as_bytes());
-        let wanted = if args.dry_run { Written::NotWritten } else { Written::Written };
-        let plan: Vec<Written> =
-            finished.jobs.iter().map(|job| if unchanged(job) { Written::Unchanged } else { wanted }).collect();
-        let to_write = || finished.jobs.iter().zip(&plan).zip(modes).filter(|((_, what), _)| **what == Written::Written);
+        let wanted = if args.dry_run { FileState::Shown } else { FileState::Written };
+        let plan: Vec<FileState> =
+            finished.jobs.iter().map(|job| if unchanged(job) { FileState::Unchanged } else { wanted }).collect();
+        let to_write =
+            || finished.jobs.iter().zip(&plan).zip(modes).filter(|((_, what), _)| **what == FileState::Written);
         if !args.force && !args.dry_run {
             self.refuse_overwriting(&to_write().map(|((job, _), _)| self.path(job)).collect::<Vec<_>>())?;
         }
         if to_write().next().is_some() {
             // 755: job files tell by their own modes who may read them.
             fs::DirBuilder::new().recursive(true).mode(0o755).create(&self.jobs_dir).map_err(|fault| {
-                Failure::new(Exit::Failure, format!("cannot create {}", self.jobs_dir.display())).causes([plain(&fault)])
+                Failure::new(Exit::Failure, format!("cannot create {}", self.jobs_dir.display()))
+                    .causes([plain(&fault)])
             })?;
         }
         for ((job, _), mode) in to_write() {

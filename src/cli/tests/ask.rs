@@ -183,6 +183,7 @@ async fn diff_tells_what_would_change_key_by_key() {
         pid: 1,
         uid: 0,
         started_at: time("2026-11-18T12:00:00Z"),
+        tz_database: "2025b".to_owned(),
     };
     let page = JobPage { jobs: vec![job("backup"), job("probe"), job("report")], next: None };
     let daemon = Canned::new()
@@ -219,6 +220,7 @@ fn asked(
         at: time("2026-11-25T01:30:00Z"),
         start: time("2026-11-25T01:30:00Z"),
         nominal: "2026-11-25T02:30:00".to_owned(),
+        local: "2026-11-25T02:30:00+01:00".to_owned(),
         note: None,
     };
     let following = Occurrences { job: "backup".to_owned(), occurrences: vec![next], excluded: Vec::new() };
@@ -238,6 +240,7 @@ fn at_half_past() -> Occurrence {
         at: time("2026-11-22T01:30:00Z"),
         start: time("2026-11-22T01:34:00Z"),
         nominal: "2026-11-22T02:30:00".to_owned(),
+        local: "2026-11-22T02:30:00+01:00".to_owned(),
         note: None,
     }
 }

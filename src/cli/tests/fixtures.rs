@@ -198,6 +198,7 @@ pub fn health() -> Health {
             jobs_dir_fault: None,
             held_back: None,
         },
+        warnings: Vec::new(),
     }
 }
 

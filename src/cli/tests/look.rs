@@ -142,6 +142,7 @@ async fn history_conditions_reach_the_daemon() {
 async fn next_of_one_job() {
     let occurrence = |at: &str, note: Option<&str>| Occurrence {
         at: time(at),
+        local: "2027-03-28T03:00:00+02:00".to_owned(),
         start: time(at),
         nominal: "2027-03-28T02:30:00".to_owned(),
         note: note.map(str::to_owned),
@@ -175,6 +176,7 @@ async fn versions_of_both_sides() {
     let version = Version {
         version: "9.9.9".to_owned(),
         api: "v1".to_owned(),
+        tz_database: "2025b".to_owned(),
         pid: 811,
         uid: 0,
         started_at: time("2026-11-18T12:00:00Z"),
@@ -182,7 +184,14 @@ async fn versions_of_both_sides() {
     let daemon = Canned::new().answers("GET /v1/version", &version);
     let done = jobctl(&daemon, None, "version").await;
     let place = daemon.socket().display().to_string();
-    assert_eq!(done.out, format!("jobctl {}\njobsd 9.9.9 (API v1, process 811, {place})\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        done.out,
+        format!(
+            "jobctl {} (time zones {})\njobsd 9.9.9 (API v1, time zones 2025b, process 811, {place})\n",
+            env!("CARGO_PKG_VERSION"),
+            crate::schedule::Zone::database_version()
+        )
+    );
 }
 
 fn why(detail: JobDetail, health: &Health) -> Canned {

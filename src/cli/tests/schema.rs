@@ -1,12 +1,13 @@
 //! The JSON Schema and what is read say the same keys.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use crate::cli::schema::JOB_SCHEMA;
 use crate::schedule::Zone;
-use crate::spec::{self, Authority, JobName, ReadContext, Source, asked_keys};
+use crate::spec::{self, Authority, JobName, Machine, ReadContext, Source, asked_keys};
 
 fn schema() -> Value {
     serde_json::from_str(JOB_SCHEMA).expect("JSON")
@@ -17,7 +18,13 @@ fn fault(keys: &Value) -> Option<String> {
     let text = toml::to_string(keys).expect("the examples are TOML too");
     let name = JobName::new("example").unwrap();
     let path = "example.toml".into();
-    let context = ReadContext { path, authority: Authority::Anybody, timezone: Zone::utc() };
+    let context = ReadContext {
+        path,
+        authority: Authority::Anybody,
+        timezone: Zone::utc(),
+        machine: Machine::default(),
+        calendars: Arc::default(),
+    };
     spec::read(&name, &Source { text, defaults: String::new() }, &context).err().map(|faults| faults.plain())
 }
 

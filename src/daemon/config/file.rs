@@ -11,6 +11,7 @@ use crate::spec::{Faults, Field, Findings, Problem, ReadContext, Table, check_de
 ///
 /// ```toml
 /// jobs_dir = "/etc/jobsd/jobs.d"
+/// calendars_dir = "/etc/jobsd/calendars.d"
 /// state_dir = "/var/lib/jobsd"
 /// socket = "/run/jobsd/jobsd.sock"
 /// supervisor_socket = "/run/jobsd/supervisor.sock"
@@ -27,6 +28,7 @@ use crate::spec::{Faults, Field, Findings, Problem, ReadContext, Table, check_de
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ConfigFile {
     pub jobs_dir: Option<PathBuf>,
+    pub calendars_dir: Option<PathBuf>,
     pub state_dir: Option<PathBuf>,
     pub socket: Option<PathBuf>,
     pub supervisor_socket: Option<PathBuf>,
@@ -58,6 +60,7 @@ impl ConfigFile {
         };
         let file = Self {
             jobs_dir: path(&mut table, "jobs_dir", findings),
+            calendars_dir: path(&mut table, "calendars_dir", findings),
             state_dir: path(&mut table, "state_dir", findings),
             socket: path(&mut table, "socket", findings),
             supervisor_socket: path(&mut table, "supervisor_socket", findings),

@@ -16,6 +16,10 @@ pub struct Flags {
     #[arg(long, env = "JOBSD_JOBS_DIR", value_name = "DIR")]
     pub jobs_dir: Option<PathBuf>,
 
+    /// Read calendars from this directory [default: calendars.d beside the jobs directory]
+    #[arg(long, env = "JOBSD_CALENDARS_DIR", value_name = "DIR")]
+    pub calendars_dir: Option<PathBuf>,
+
     /// Keep history and output here [default: /var/lib/jobsd as root, else ~/.local/state/jobsd]
     #[arg(long, env = "JOBSD_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,

@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, fstat};
@@ -20,7 +21,7 @@ use nix::unistd::Group;
 use super::jobs_dir::{Reading, Trust};
 use crate::places::Places;
 use crate::schedule::Zone;
-use crate::spec::{Authority, FILE_LIMIT, ReadContext};
+use crate::spec::{Authority, FILE_LIMIT};
 use crate::surroundings::Surroundings;
 pub use error::ConfigError;
 use file::ConfigFile;
@@ -67,13 +68,14 @@ impl Config {
         };
         let paths = Paths::choose(flags, &said, usual.as_ref(), &mut notes)?;
         let owners = [flags.trust_owners.as_slice(), &said.trust_owners].concat();
+        let calendars_dir = paths.calendars_dir.clone();
         let group = said.operator_group.as_deref().map(|name| find_group(name, file.as_deref()));
         Ok(Self {
             paths,
             log: flags.log.or(said.log).unwrap_or_default(),
             trust: Trust::new(around.account.uid, &owners),
             operator_group: group.transpose()?,
-            reading: Reading { defaults: said.defaults, ..reading },
+            reading: Reading { defaults: said.defaults, calendars_dir, ..reading },
             file,
             notes,
         })
@@ -87,7 +89,14 @@ fn reading(around: &Surroundings, notes: &mut Vec<String>) -> Reading {
         Zone::utc()
     });
     let authority = if around.is_root() { Authority::Anybody } else { Authority::Only(around.account.clone()) };
-    Reading { defaults: String::new(), authority, timezone }
+    // The directory of calendars is chosen once flags and file have had their say.
+    Reading {
+        defaults: String::new(),
+        authority,
+        timezone,
+        machine: around.machine.clone(),
+        calendars_dir: PathBuf::new(),
+    }
 }
 
 /// Reads the file at `path`; one that was not asked for need not exist.
@@ -107,7 +116,8 @@ fn read_file(
         Err(source) => return Err(ConfigError::Unreadable { path, source }),
     };
     let text = read_trusted(&mut file, &path, trust)?;
-    let context = ReadContext { path: path.clone(), authority: reading.authority.clone(), timezone: reading.timezone };
+    // [defaults] only name calendars; each job looks for its own.
+    let context = reading.context(path.clone(), &Arc::default());
     let said = ConfigFile::read(&path, &text, &context).map_err(ConfigError::Faulty)?;
     Ok((Some(path), said))
 }

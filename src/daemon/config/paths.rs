@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use super::error::ConfigError;
 use super::file::ConfigFile;
 use super::flags::Flags;
-use crate::places::{NoHome, Places, SOCKET_PATH_LIMIT, supervisor_socket};
+use crate::places::{NoHome, Places, SOCKET_PATH_LIMIT, calendars_beside, supervisor_socket};
 
 /// Absolute paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
     /// The jobs directory.
     pub jobs_dir: PathBuf,
+    /// The calendars directory, which need not exist.
+    pub calendars_dir: PathBuf,
     /// The state directory.
     pub state_dir: PathBuf,
     /// The API's socket.
@@ -33,6 +35,8 @@ impl Paths {
             Some(jobs_dir) => jobs_dir,
             None => needed()?.jobs_dir.clone(),
         };
+        let calendars_dir =
+            first(&flags.calendars_dir, &said.calendars_dir)?.unwrap_or_else(|| calendars_beside(&jobs_dir));
         let state_dir = match first(&flags.state_dir, &said.state_dir)? {
             Some(state_dir) => state_dir,
             None => needed()?.state_dir.clone(),
@@ -47,7 +51,7 @@ impl Paths {
             first(&flags.supervisor_socket, &said.supervisor_socket)?.unwrap_or_else(|| supervisor_socket(&state_dir));
         check_length(&socket, "--socket")?;
         check_length(&supervisor_socket, "--supervisor-socket")?;
-        Ok(Self { jobs_dir, state_dir, socket, supervisor_socket })
+        Ok(Self { jobs_dir, calendars_dir, state_dir, socket, supervisor_socket })
     }
 }
 

@@ -31,6 +31,7 @@ fn around(home: &Path) -> Surroundings {
         state_home: None,
         runtime_dir: Some("/run/user/1000".into()),
         timezone: Some(Zone::parse("Europe/Berlin").unwrap()),
+        machine: crate::spec::Machine::default(),
     }
 }
 
@@ -134,6 +135,7 @@ fn every_flag_has_its_variable() {
         [
             ("config", "JOBSD_CONFIG"),
             ("jobs-dir", "JOBSD_JOBS_DIR"),
+            ("calendars-dir", "JOBSD_CALENDARS_DIR"),
             ("state-dir", "JOBSD_STATE_DIR"),
             ("socket", "JOBSD_SOCKET"),
             ("supervisor-socket", "JOBSD_SUPERVISOR_SOCKET"),

@@ -2,12 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::dir::Dir;
 
 use super::entry::{FileFault, Unreadable, open};
-use super::{Inspection, JobsDir, JobsDirError, Reading, Trust, is_job_file, job_name};
-use crate::spec::Faults;
+use super::{CalendarsDir, Inspection, JobsDir, JobsDirError, Reading, Trust, is_job_file, job_name};
+use crate::schedule::Calendars;
+use crate::spec::{FILE_LIMIT, Faults};
 
 /// A job file that was looked at.
 #[derive(Debug)]
@@ -28,7 +30,8 @@ pub fn check(path: &Path, trust: &Trust, reading: &Reading) -> Result<Vec<Checke
     let directory = jobs.open_trusted(&mut inspection)?;
     let (directory, mut names) = jobs.names(directory)?;
     names.sort();
-    let look = |name: &OsString| look(path, &directory, name, &mut inspection, reading);
+    let calendars = calendars(trust, reading);
+    let look = |name: &OsString| look(path, &directory, name, &mut inspection, reading, &calendars);
     Ok(names.iter().filter_map(look).collect())
 }
 
@@ -50,8 +53,13 @@ pub fn check_file(path: &Path, trust: &Trust, reading: &Reading) -> Result<Optio
         let there = std::fs::symlink_metadata(path).is_ok();
         return Ok(there.then(|| Checked { path: path.to_owned(), faults: Some(fault.at(path)) }));
     }
-    Ok(look(parent, &directory, name, &mut trust.inspection(), reading)
+    Ok(look(parent, &directory, name, &mut trust.inspection(), reading, &calendars(trust, reading))
         .map(|checked| Checked { path: path.to_owned(), ..checked }))
+}
+
+/// The calendars that job files can name.
+fn calendars(trust: &Trust, reading: &Reading) -> Arc<Calendars> {
+    Arc::new(CalendarsDir::new(reading.calendars_dir.clone()).load(trust))
 }
 
 /// `None` when the file is gone.
@@ -61,10 +69,11 @@ fn look(
     name: &OsStr,
     inspection: &mut Inspection<'_>,
     reading: &Reading,
+    calendars: &Arc<Calendars>,
 ) -> Option<Checked> {
     let path = parent.join(name);
-    let faults = match open(directory, name, None, inspection) {
-        Ok(opened) => faults(&path, name, opened.text, reading),
+    let faults = match open(directory, name, None, FILE_LIMIT, inspection) {
+        Ok(opened) => faults(&path, name, opened.text, reading, calendars),
         Err(Unreadable::Gone) => return None,
         Err(Unreadable::Fault { fault, .. }) => Some(fault.at(&path)),
         Err(Unreadable::Unchanged) => unreachable!("no stamp is known"),
@@ -72,9 +81,9 @@ fn look(
     Some(Checked { path, faults })
 }
 
-fn faults(path: &Path, name: &OsStr, text: String, reading: &Reading) -> Option<Faults> {
+fn faults(path: &Path, name: &OsStr, text: String, reading: &Reading, calendars: &Arc<Calendars>) -> Option<Faults> {
     match job_name(name) {
-        Ok(job) => reading.read(&job, text, path.to_owned()).err(),
+        Ok(job) => reading.read(&job, text, path.to_owned(), calendars).err(),
         Err(fault) => Some(fault.at(path)),
     }
 }

@@ -13,7 +13,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 
 use super::Inspection;
 use super::stamp::Stamp;
-use crate::spec::{FILE_LIMIT, Faults};
+use crate::spec::Faults;
 use crate::units;
 
 /// A file that may be read, and what is in it.
@@ -65,7 +65,7 @@ impl FileFault {
     }
 }
 
-/// Opens and reads the file `name`, unless it still has the stamp `known`.
+/// Opens and reads the file `name` of at most `limit` bytes, unless it still has the stamp `known`.
 ///
 /// A symlink is followed when it names a file of the same directory: what lies elsewhere is guarded by other owners
 /// and modes than those of this directory. Everything is judged by the opened file, so that nothing can be exchanged
@@ -74,6 +74,7 @@ pub(super) fn open(
     directory: &Dir,
     name: &OsStr,
     known: Option<Stamp>,
+    limit: usize,
     inspection: &mut Inspection<'_>,
 ) -> Result<Opened, Unreadable> {
     let named =
@@ -107,7 +108,7 @@ pub(super) fn open(
         let message = format!("the file is not safe to use: {distrust}");
         fault(stamp, FileFault { message, hint: Hint::Of(distrust) })
     })?;
-    let text = read_text(File::from(file)).map_err(|problem| fault(stamp, problem))?;
+    let text = read_text(File::from(file), limit).map_err(|problem| fault(stamp, problem))?;
     Ok(Opened { stamp, text })
 }
 
@@ -121,14 +122,14 @@ fn link_target(directory: &Dir, name: &OsStr, stamp: Stamp) -> Result<OsString, 
     Ok(target)
 }
 
-fn read_text(file: File) -> Result<String, FileFault> {
+fn read_text(file: File, limit: usize) -> Result<String, FileFault> {
     let mut bytes = Vec::new();
     // One byte more than may be, so that too much is noticed.
-    file.take(FILE_LIMIT as u64 + 1)
+    file.take(limit as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| FileFault::new(format!("the file cannot be read: {error}")))?;
-    if bytes.len() > FILE_LIMIT {
-        let limit = units::format_size(FILE_LIMIT as u64);
+    if bytes.len() > limit {
+        let limit = units::format_size(limit as u64);
         return Err(FileFault::new(format!("the file is larger than {limit}")));
     }
     String::from_utf8(bytes).map_err(|error| {

@@ -4,6 +4,7 @@
 //! what editors and package managers leave behind (`.backup.toml.swp`, `.#backup.toml`, `backup.toml~`,
 //! `backup.toml.dpkg-new`).
 
+mod calendars;
 mod check;
 mod entry;
 mod error;
@@ -26,8 +27,11 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstat};
 
-use crate::schedule::Zone;
-use crate::spec::{Authority, Fault, Faults, JobName, LoadedSpec, ReadContext, Source, SpecEntry, SpecSet, read};
+use crate::schedule::{Calendars, Zone};
+use crate::spec::{
+    Authority, FILE_LIMIT, Fault, Faults, JobName, LoadedSpec, Machine, ReadContext, Source, SpecEntry, SpecSet, read,
+};
+pub use calendars::{CALENDARS_LIMIT, CalendarsDir};
 pub use check::{Checked, check, check_file};
 use entry::{Unreadable, open};
 pub use error::JobsDirError;
@@ -45,6 +49,8 @@ pub struct JobsDir {
     path: PathBuf,
     trust: Trust,
     reading: Reading,
+    calendars_dir: CalendarsDir,
+    calendars: Arc<Calendars>,
     known: HashMap<OsString, Known>,
 }
 
@@ -57,18 +63,51 @@ pub struct Reading {
     pub authority: Authority,
     /// The zone of schedules that name none.
     pub timezone: Zone,
+    /// What can be had on the machine.
+    pub machine: Machine,
+    /// Where calendars lie.
+    pub calendars_dir: PathBuf,
 }
 
 impl Reading {
+    /// Reading that looks at nothing but the text: without defaults, for any user, on a machine that can do everything.
+    pub fn of_text(timezone: Zone) -> Self {
+        Self {
+            defaults: String::new(),
+            authority: Authority::Anybody,
+            timezone,
+            machine: Machine::default(),
+            // Chosen for each file: beside the directory that it lies in.
+            calendars_dir: PathBuf::new(),
+        }
+    }
+
     /// Reads the text of a job file. Pure.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn read(&self, job: &JobName, text: String, path: PathBuf) -> Result<LoadedSpec, Faults> {
+    pub fn read(
+        &self,
+        job: &JobName,
+        text: String,
+        path: PathBuf,
+        calendars: &Arc<Calendars>,
+    ) -> Result<LoadedSpec, Faults> {
         let source = Source { text, defaults: self.defaults.clone() };
-        let context = ReadContext { path: path.clone(), authority: self.authority.clone(), timezone: self.timezone };
+        let context = self.context(path.clone(), calendars);
         let spec = read(job, &source, &context)?;
         Ok(LoadedSpec { spec: Arc::new(spec), source, path })
+    }
+
+    /// What the text of a file at `path` is read against.
+    pub fn context(&self, path: PathBuf, calendars: &Arc<Calendars>) -> ReadContext {
+        ReadContext {
+            path,
+            authority: self.authority.clone(),
+            timezone: self.timezone,
+            machine: self.machine.clone(),
+            calendars: Arc::clone(calendars),
+        }
     }
 }
 
@@ -89,7 +128,8 @@ enum Meaning {
 impl JobsDir {
     /// A directory, not read yet.
     pub fn new(path: PathBuf, trust: Trust, reading: Reading) -> Self {
-        Self { path, trust, reading, known: HashMap::new() }
+        let calendars_dir = CalendarsDir::new(reading.calendars_dir.clone());
+        Self { path, trust, reading, calendars_dir, calendars: Arc::default(), known: HashMap::new() }
     }
 
     /// The directory.
@@ -101,6 +141,7 @@ impl JobsDir {
     pub fn configure(&mut self, trust: Trust, reading: Reading) {
         if (&trust, &reading) != (&self.trust, &self.reading) {
             self.known.clear();
+            self.calendars_dir = CalendarsDir::new(reading.calendars_dir.clone());
         }
         (self.trust, self.reading) = (trust, reading);
     }
@@ -119,8 +160,8 @@ impl JobsDir {
         let mut inspection = trust.inspection();
         let directory = self.open_trusted(&mut inspection)?;
         let (directory, names) = self.names(directory)?;
+        let mut set = SpecSet { strays: self.load_calendars(&trust), ..SpecSet::default() };
         let mut before = std::mem::take(&mut self.known);
-        let mut set = SpecSet::default();
         for name in names {
             let known = before.remove(&name);
             let Some(known) = self.look(&directory, &name, known, tick, &mut inspection) else { continue };
@@ -132,6 +173,17 @@ impl JobsDir {
         }
         set.strays.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(set)
+    }
+
+    /// Reads the calendars again, and returns what is wrong with them. Where one changed, every job file is read again:
+    /// those whose schedules change are then another revision.
+    fn load_calendars(&mut self, trust: &Trust) -> Vec<Fault> {
+        let calendars = self.calendars_dir.load(trust);
+        if calendars != *self.calendars {
+            self.known.clear();
+            self.calendars = Arc::new(calendars);
+        }
+        self.calendars_dir.faults(&self.calendars)
     }
 
     fn open(&self) -> Result<OwnedFd, JobsDirError> {
@@ -180,7 +232,7 @@ impl JobsDir {
         tick: Tick,
         inspection: &mut Inspection<'_>,
     ) -> Option<Known> {
-        let opened = match open(directory, name, known.as_ref().map(|known| known.stamp), inspection) {
+        let opened = match open(directory, name, known.as_ref().map(|known| known.stamp), FILE_LIMIT, inspection) {
             Ok(opened) => opened,
             Err(Unreadable::Gone) => return None,
             Err(Unreadable::Unchanged) => return known,
@@ -210,7 +262,7 @@ impl JobsDir {
             Ok(job) => job,
             Err(fault) => return Meaning::Stray(Arc::new(fault.at(&path).to_fault())),
         };
-        let entry = match self.reading.read(&job, text, path) {
+        let entry = match self.reading.read(&job, text, path, &self.calendars) {
             Ok(loaded) => SpecEntry::Good(Arc::new(loaded)),
             Err(faults) => SpecEntry::Faulty(Arc::new(faults.to_fault())),
         };

@@ -33,6 +33,11 @@ impl DaySpan {
         index_of(date).is_some_and(|index| self.0[index / 64] >> (index % 64) & 1 == 1)
     }
 
+    /// Its bits.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
     /// Its days, in order.
     pub fn iter(&self) -> impl Iterator<Item = NaiveDate> + '_ {
         (0i64..)

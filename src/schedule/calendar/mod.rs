@@ -3,8 +3,10 @@
 mod business;
 mod day_rule;
 mod days;
+mod event;
 mod file;
 mod ics;
+mod shelf;
 mod words;
 
 use std::collections::BTreeMap;
@@ -12,9 +14,12 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
+use super::hash::stable_hash;
+
 pub(super) use business::BusinessDays;
 use days::DaySpan;
 pub(super) use days::{FIRST_DAY, LAST_DAY};
+pub use shelf::{CalendarFault, Calendars};
 pub(super) use words::{WeekdayMask, weekday};
 
 /// Bytes of a calendar file at most: holiday files have a few kilobytes.
@@ -63,6 +68,12 @@ impl Calendar {
         self.days.iter()
     }
 
+    /// A hash of all that a schedule can see of it: another one means that schedules may run at other times.
+    pub fn fingerprint(&self) -> u64 {
+        let weekend = self.weekend.map_or([0, 0], |weekend| [1, weekend.bits()]);
+        stable_hash(&[self.name.as_bytes(), &weekend, &self.days.to_bytes()])
+    }
+
     fn insert(&mut self, date: NaiveDate, name: Option<&Arc<str>>) {
         self.days.insert(date);
         if let Some(name) = name.filter(|_| self.days.contains(date)) {
@@ -73,6 +84,7 @@ impl Calendar {
 
 impl std::fmt::Debug for Calendar {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Calendar({:?}, {} days)", self.name, self.days.iter().count())
+        // Schedules are told apart by their `Debug` form.
+        write!(f, "Calendar({:?}, {:016x})", self.name, self.fingerprint())
     }
 }

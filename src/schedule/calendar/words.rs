@@ -19,6 +19,11 @@ impl WeekdayMask {
         Self(self.0 | 1 << day.num_days_from_monday())
     }
 
+    /// One bit a day, from Monday.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Whether a date falls on one of the days.
     pub fn matches(self, date: NaiveDate) -> bool {
         self.0 >> date.weekday().num_days_from_monday() & 1 == 1

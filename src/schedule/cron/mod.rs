@@ -8,8 +8,8 @@ mod strand;
 mod tests;
 mod unit;
 
-#[cfg(test)]
-pub(super) use expression::DayRule;
+pub(super) use days::{DayTerm, Days};
 pub use expression::EXPRESSION_LIMIT_BYTES;
-pub(super) use expression::Expression;
+pub(super) use expression::{DayRule, Expression};
 pub(super) use strand::Cron;
+pub(super) use unit::{Unit, Values};

@@ -86,6 +86,11 @@ pub(in crate::schedule) struct Values {
 }
 
 impl Values {
+    /// What they are values of.
+    pub const fn unit(&self) -> Unit {
+        self.unit
+    }
+
     /// No value.
     pub const fn empty(unit: Unit) -> Self {
         Self { unit, bits: [0; 4] }

@@ -16,7 +16,7 @@ use croner::parser::{CronParser, Seconds};
 use proptest::prelude::*;
 
 use super::entry;
-use super::generated::{days_of_month, days_of_week, moment, months, one, some, star, zone_and_moment};
+use super::generated::{cases, days_of_month, days_of_week, moment, months, one, some, star, zone_and_moment};
 use crate::clock::Timestamp;
 use crate::schedule::ScheduleSet;
 use crate::schedule::set::epoch;
@@ -43,7 +43,7 @@ fn date() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(cases(250))]
 
     #[test]
     fn fixed_times_in_every_zone(minute in one(0, 59), hour in one(0, 23), date in date(), (zone, from) in zone_and_moment()) {

@@ -24,6 +24,12 @@ pub(super) const ZONES: [&str; 14] = [
     "Pacific/Chatham",
 ];
 
+/// Cases of a property: so many, or what PROPTEST_CASES says, as at night.
+pub(super) fn cases(usual: u32) -> ProptestConfig {
+    let said = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(said.unwrap_or(usual))
+}
+
 fn zone() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(&ZONES[..])
 }

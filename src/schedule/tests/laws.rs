@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, LocalResult, NaiveDateTime, TimeDelta, TimeZone
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
-use super::generated::{days_of_month, days_of_week, months, some, star, zone_and_moment};
+use super::generated::{cases, days_of_month, days_of_week, months, some, star, zone_and_moment};
 use super::{entry, set};
 use crate::clock::Timestamp;
 use crate::schedule::cron::{DayRule, Expression};
@@ -33,7 +33,7 @@ fn take(set: &ScheduleSet, from: Timestamp) -> Vec<Occurrence> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn occurrences_increase_and_each_is_what_the_expression_says(

@@ -139,13 +139,25 @@ fn boot_and_after_count_from_the_context_once() {
         first_seen: instant("2026-05-01T10:00:00.25Z"),
         boot: Boot { id: BootId::new("b"), at: instant("2026-05-01T09:00:00Z") },
     };
-    let boot = set(vec![Entry::new(Rule::boot(Duration::from_secs(60)), Zone::utc())]);
     let at = |set: &ScheduleSet, after| set.next(instant(after), &context).map(|one| one.at.to_rfc3339());
-    assert_eq!(at(&boot, "2026-05-01T09:00:30Z").as_deref(), Some("2026-05-01T09:01:00+00:00"));
-    assert_eq!(at(&boot, "2026-05-01T09:01:00Z"), None);
     let after = set(vec![entry("after 10m", "UTC")]);
     assert_eq!(at(&after, "2026-05-01T10:00:00Z").as_deref(), Some("2026-05-01T10:10:00.250+00:00"));
     assert_eq!(at(&after, "2026-05-01T10:10:00.25Z"), None);
+}
+
+#[test]
+fn boot_runs_once_after_each_boot_but_not_for_the_one_during_which_it_was_installed() {
+    let boot = set(vec![Entry::new(Rule::boot(Duration::from_secs(60)), Zone::utc())]);
+    let first_seen = instant("2026-05-01T10:00:00Z");
+    let next = |booted: &str, cursor: &str| {
+        let context = Context { first_seen, boot: Boot { id: BootId::new("b"), at: instant(booted) } };
+        boot.next(instant(cursor), &context).map(|one| one.at.to_rfc3339())
+    };
+    assert_eq!(next("2026-05-01T09:59:30Z", "2026-05-01T10:00:00Z"), None, "installed 30 s after the boot");
+    let second = "2026-05-02T08:01:00+00:00";
+    assert_eq!(next("2026-05-02T08:00:00Z", "2026-05-01T10:00:00Z").as_deref(), Some(second));
+    assert_eq!(next("2026-05-02T08:00:00Z", second), None, "a restart of the daemon changes nothing");
+    assert!(next("2026-05-03T08:00:00Z", second).is_some(), "and the next boot counts again");
 }
 
 #[test]

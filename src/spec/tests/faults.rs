@@ -105,7 +105,10 @@ fn schedules_and_the_place_inside_an_expression() {
             "timezone = 'Europe/Berln'",
             "2:13 Europe/Berln -> there is no time zone \"Europe/Berln\" in the IANA database",
         ),
-        ("[[schedule]]\ncron = '@daily'\noverlap = 'skip'", "4:11 'skip' -> `schedule.overlap` cannot be \"skip\""),
+        (
+            "[[schedule]]\ncron = '@daily'\ndst.overlap = 'skip'",
+            "4:15 'skip' -> `schedule.dst.overlap` cannot be \"skip\"",
+        ),
     ] {
         let faults = faults_of(lines);
         assert_eq!(faults.len(), 1, "{faults:?}");

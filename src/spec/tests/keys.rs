@@ -21,7 +21,7 @@ fn instant(text: &str) -> Timestamp {
 }
 
 /// The first occurrences of a job's schedule after New Year 2026, in a boot that began at noon of that day.
-fn occurrences(lines: &str, count: usize) -> Vec<String> {
+pub(super) fn occurrences(lines: &str, count: usize) -> Vec<String> {
     let spec = job(lines);
     let boot = Boot { id: BootId::new("boot"), at: instant("2026-01-01T12:00:00Z") };
     let context = Context { first_seen: instant("2026-01-01T10:00:00Z"), boot };
@@ -41,7 +41,7 @@ fn a_job_needs_a_command_and_nothing_else() {
     assert_eq!(spec.identity, Identity::default());
     assert_eq!(spec.stop, StopPolicy { signal: Signal::SIGTERM, grace: seconds(10) });
     assert_eq!(spec.overlap, Overlap::Skip);
-    assert_eq!(spec.catch_up, CatchUp { policy: CatchUpPolicy::Latest, window: None });
+    assert_eq!(spec.catch_up, CatchUp { policy: CatchUpPolicy::Latest, window: None, spread: None });
     assert_eq!(spec.retry.attempts, NonZeroU32::MIN);
     assert!(!spec.retry.on_lost);
     assert_eq!(spec.success_exit_codes, BTreeSet::from([0]));
@@ -91,10 +91,10 @@ fn schedules_at_changes_of_the_clock() {
     let at = |lines: &str| occurrences(&format!("[[schedule]]\n{lines}"), 400);
     let has = |all: &[String], wanted: &str| all.iter().any(|at| at == wanted);
     assert!(has(&at("cron = '30 2 * * *'"), "03-29 01:00"), "a gap runs right after it");
-    assert!(!has(&at("cron = '30 2 * * *'\ngap = 'skip'"), "03-29 01:00"));
+    assert!(!has(&at("cron = '30 2 * * *'\ndst = { gap = 'skip' }"), "03-29 01:00"));
     let (first, second) = ("10-25 00:30", "10-25 01:30");
     for (overlap, passes) in [("first", [true, false]), ("second", [false, true]), ("both", [true, true])] {
-        let all = at(&format!("cron = '30 2 * * *'\noverlap = '{overlap}'"));
+        let all = at(&format!("cron = '30 2 * * *'\ndst = {{ overlap = '{overlap}' }}"));
         assert_eq!([has(&all, first), has(&all, second)], passes, "{overlap}");
     }
 }
@@ -146,8 +146,11 @@ fn overlap_and_catch_up() {
         ("catch_up = 'latest'\ncatch_up_window = '1d'", CatchUpPolicy::Latest, Some(seconds(86_400))),
         ("catch_up = 'all'\ncatch_up_window = 'none'", CatchUpPolicy::All, None),
     ] {
-        assert_eq!(job(lines).catch_up, CatchUp { policy, window }, "{lines}");
+        assert_eq!(job(lines).catch_up, CatchUp { policy, window, spread: None }, "{lines}");
     }
+    assert_eq!(job("catch_up_spread = '20m'").catch_up.spread, Some(seconds(1200)));
+    assert_eq!(job("schedule = '@daily'\nstart_deadline = '2h'").start_deadline, Some(seconds(7200)));
+    assert_eq!(job("schedule = '@daily'\nstart_deadline = 'none'").start_deadline, None);
 }
 
 #[test]

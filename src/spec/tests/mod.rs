@@ -1,13 +1,15 @@
 //! What job files mean, and what is wrong with them.
 
+mod conditions;
 mod defaults;
 mod faults;
 mod keys;
 mod laws;
+mod manual;
 mod secrets;
 
 use super::*;
-use crate::schedule::Zone;
+use crate::schedule::{Calendar, Calendars, Zone};
 
 /// Reads a file as the root daemon of a machine in Berlin does.
 fn read_as_root(text: &str, defaults: &str) -> Result<JobSpec, Faults> {
@@ -16,9 +18,20 @@ fn read_as_root(text: &str, defaults: &str) -> Result<JobSpec, Faults> {
 
 fn read_as(authority: Authority, text: &str, defaults: &str) -> Result<JobSpec, Faults> {
     let timezone = Zone::parse("Europe/Berlin").unwrap();
-    let context = ReadContext { path: "jobs.d/backup.toml".into(), authority, timezone };
+    let calendars = std::sync::Arc::new(calendars());
+    let machine = Machine::default();
+    let context = ReadContext { path: "jobs.d/backup.toml".into(), authority, timezone, machine, calendars };
     let source = Source { text: text.into(), defaults: defaults.into() };
     read(&JobName::new("backup").unwrap(), &source, &context)
+}
+
+/// One good calendar, in which New Year, May Day and 2026-01-05, a Monday, are holidays, and a faulty one.
+fn calendars() -> Calendars {
+    let good = Calendar::from_toml("company", "days = ['01-01', '05-01', '2026-01-05']").unwrap();
+    let mut calendars = Calendars::default();
+    calendars.insert("company", Ok(std::sync::Arc::new(good)));
+    calendars.insert("broken", Err("/calendars.d/broken.toml:3: \"12-32\" names no day".to_owned()));
+    calendars
 }
 
 /// A good job with some more lines in front.

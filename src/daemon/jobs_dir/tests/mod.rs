@@ -1,5 +1,6 @@
 //! Real directories.
 
+mod calendars;
 mod examples;
 mod loading;
 mod refusing;
@@ -42,7 +43,13 @@ impl Place {
 }
 
 fn reading(defaults: &str) -> Reading {
-    Reading { defaults: defaults.into(), authority: Authority::Anybody, timezone: Zone::utc() }
+    Reading {
+        defaults: defaults.into(),
+        authority: Authority::Anybody,
+        timezone: Zone::utc(),
+        machine: Machine::default(),
+        calendars_dir: "/nonexistent".into(),
+    }
 }
 
 fn chmod(path: &Path, mode: u32) {

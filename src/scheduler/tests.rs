@@ -1,0 +1,159 @@
+//! Misfires and catch-up: spreading, deadlines, queues.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::BootId;
+use crate::run::{AttemptEnd, Ending, OutputSummary, Report, Usage};
+use crate::schedule::Zone;
+use crate::spec::{self, Authority, LoadedSpec, ReadContext, Source, SpecEntry, SpecSet};
+
+/// A scheduler with one job, loaded at noon of a Monday.
+struct One {
+    scheduler: Scheduler,
+    name: JobName,
+    wall: Timestamp,
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+impl One {
+    fn new(lines: &str) -> Self {
+        let name = JobName::new("backup").unwrap();
+        let context = ReadContext {
+            machine: Default::default(),
+            path: "jobs.d/backup.toml".into(),
+            authority: Authority::Anybody,
+            timezone: Zone::utc(),
+            calendars: Arc::default(),
+        };
+        let source = Source { text: format!("command = 'true'\n{lines}"), defaults: String::new() };
+        let spec = spec::read(&name, &source, &context).unwrap_or_else(|faults| panic!("{}", faults.plain()));
+        let loaded = LoadedSpec { spec: Arc::new(spec), source, path: context.path };
+        let mut set = SpecSet::default();
+        set.jobs.insert(name.clone(), SpecEntry::Good(Arc::new(loaded)));
+        let wall = at("2026-06-01T12:00:00Z");
+        let boot = Boot { id: BootId::new("boot"), at: wall };
+        let scheduler = Scheduler::recover(boot, Recovered::default(), SpecIndex::new(), now(wall));
+        let mut one = Self { scheduler, name, wall };
+        one.step(Event::SpecsLoaded(set));
+        one
+    }
+
+    fn step(&mut self, event: Event) -> Decision {
+        self.scheduler.step(now(self.wall), event)
+    }
+
+    /// A tick at a time: the names of the runs that it launches, and the reasons of the skips that it records.
+    fn tick(&mut self, text: &str) -> (Vec<String>, Vec<(SkipReason, u64)>) {
+        self.wall = at(text);
+        let decision = self.step(Event::Tick);
+        outcome(&decision)
+    }
+
+    fn wake(&self) -> Timestamp {
+        self.scheduler.wake().wall.expect("something is due")
+    }
+
+    fn end(&mut self, run: u64) -> Decision {
+        let id = RunId { job: self.name.clone(), number: run };
+        let attempt = self.scheduler.snapshot().live[&id].current_attempt().expect("it runs");
+        let end = AttemptEnd {
+            ending: Ending::Exited { wait_status: 0 },
+            stopped: None,
+            started_at: Some(self.wall),
+            ended_at: self.wall,
+            usage: Usage::default(),
+            output: OutputSummary::default(),
+        };
+        self.step(Event::Report(Report::Ended { attempt, end }))
+    }
+}
+
+fn now(wall: Timestamp) -> Now {
+    let since = (wall - Timestamp::UNIX_EPOCH).to_std().unwrap();
+    Now { wall, monotonic: Monotonic::from_duration(since) }
+}
+
+fn outcome(decision: &Decision) -> (Vec<String>, Vec<(SkipReason, u64)>) {
+    let launched = decision.effects.iter().filter_map(|effect| match effect {
+        Effect::Launch(plan) => Some(plan.attempt.run.to_string()),
+        _ => None,
+    });
+    let skipped = decision.changes.iter().filter_map(|change| match change {
+        Change::Skip(skip) => Some((skip.reason, skip.count)),
+        _ => None,
+    });
+    (launched.collect(), skipped.collect())
+}
+
+fn launched(run: &str) -> (Vec<String>, Vec<(SkipReason, u64)>) {
+    (vec![run.to_owned()], Vec::new())
+}
+
+#[test]
+fn a_catch_up_is_spread_like_the_jitter_and_comes_once() {
+    let mut one = One::new("[[schedule]]\ncron = '0 2 * * *'\njitter = '1h'");
+    // The machine was off from Monday noon to Tuesday evening.
+    assert_eq!(one.tick("2026-06-02T18:00:00Z"), (Vec::new(), Vec::new()), "it waits for its turn");
+    let turn = one.wake();
+    assert!(turn > one.wall && turn < one.wall + Duration::from_secs(3600), "{turn}");
+    let before = (turn - Duration::from_millis(1)).to_rfc3339();
+    assert_eq!(one.tick(&before), (Vec::new(), Vec::new()));
+    assert_eq!(one.tick(&turn.to_rfc3339()), launched("backup/1"));
+    assert!(one.wake() >= at("2026-06-03T02:00:00Z"), "the next one is tomorrow's");
+    // Without jitter nothing waits, unless a spread is asked for.
+    assert_eq!(One::new("schedule = '0 2 * * *'").tick("2026-06-02T18:00:00Z"), launched("backup/1"));
+    let mut asked = One::new("schedule = '0 2 * * *'\ncatch_up_spread = '30m'");
+    assert_eq!(asked.tick("2026-06-02T18:00:00Z"), (Vec::new(), Vec::new()));
+    // What is in time does not wait, whatever was missed before it.
+    let mut frequent = One::new("[[schedule]]\ncron = '0 * * * *'\njitter = '1s'");
+    assert_eq!(frequent.tick("2026-06-02T18:00:02Z"), (vec!["backup/1".to_owned()], vec![(SkipReason::Missed, 29)]));
+}
+
+#[test]
+fn a_pause_takes_away_a_catch_up_that_waits() {
+    let mut one = One::new("[[schedule]]\ncron = '0 2 * * *'\njitter = '1h'");
+    one.tick("2026-06-02T18:00:00Z");
+    let pause = Command::Pause { jobs: Selector::Job(one.name.clone()), until: None, uid: 0 };
+    let decision = one.step(Event::Command(pause));
+    assert_eq!(outcome(&decision), (Vec::new(), vec![(SkipReason::Paused, 1)]));
+    assert_eq!(one.tick("2026-06-02T19:30:00Z"), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn what_is_past_its_deadline_does_not_start() {
+    let lines = "schedule = '0 2 * * *'\nstart_deadline = '2h'";
+    assert_eq!(One::new(lines).tick("2026-06-02T03:59:00Z"), launched("backup/1"));
+    assert_eq!(One::new(lines).tick("2026-06-02T04:01:00Z"), (Vec::new(), vec![(SkipReason::Expired, 1)]));
+    // In time for a start, but not for this deadline.
+    let soon = "schedule = '0 2 * * *'\nstart_deadline = '5s'";
+    assert_eq!(One::new(soon).tick("2026-06-02T02:00:10Z"), (Vec::new(), vec![(SkipReason::Expired, 1)]));
+    assert_eq!(One::new(soon).tick("2026-06-02T02:00:04Z"), launched("backup/1"));
+}
+
+#[test]
+fn a_queued_run_past_its_deadline_becomes_a_record() {
+    let mut one = One::new("schedule = '0 * * * *'\noverlap = 'queue'\nstart_deadline = '90m'");
+    assert_eq!(one.tick("2026-06-01T13:00:00Z"), launched("backup/1"));
+    assert_eq!(one.tick("2026-06-01T14:00:00Z"), (Vec::new(), Vec::new()), "it waits");
+    assert_eq!(one.tick("2026-06-01T15:00:00Z"), (Vec::new(), Vec::new()), "it waits too");
+    one.wall = at("2026-06-01T15:45:00Z");
+    let decision = one.end(1);
+    assert_eq!(outcome(&decision), (vec!["backup/3".to_owned()], vec![(SkipReason::Expired, 1)]));
+}
+
+#[test]
+fn all_that_was_missed_runs_one_after_another() {
+    let mut one = One::new("schedule = '0 * * * *'\ncatch_up = 'all'");
+    assert_eq!(one.tick("2026-06-01T15:30:00Z"), launched("backup/1"), "an overlap is no reason to skip a catch-up");
+    assert_eq!(one.scheduler.snapshot().live.len(), 3);
+    assert_eq!(outcome(&one.end(1)), launched("backup/2"));
+    // What comes in time meanwhile is for the overlap policy.
+    assert_eq!(one.tick("2026-06-01T16:00:00Z"), (Vec::new(), vec![(SkipReason::Overlap, 1)]));
+    assert_eq!(outcome(&one.end(2)), launched("backup/3"));
+    assert_eq!(outcome(&one.end(3)), (Vec::new(), Vec::new()));
+}
