@@ -262,6 +262,22 @@ fn newest_directories(runs_dir: &Path) -> io::Result<BTreeMap<JobName, u64>> {
     Ok(newest)
 }
 
+/// A job of which there is a directory of a run that the database has not heard of, if there is one. A directory is made
+/// after the commit that made the run: then the database is of before.
+///
+/// # Errors
+/// When either cannot be read.
+pub(super) fn unheard_of(database: &Database, runs_dir: &Path) -> Result<Option<String>, RebuildError> {
+    let directories = newest_directories(runs_dir)?;
+    if directories.is_empty() {
+        return Ok(None);
+    }
+    let jobs = job_states(database)?;
+    let is_known = |job: &JobName, number: u64| jobs.get(job).is_some_and(|state| state.last_number >= number);
+    let ahead = directories.into_iter().find(|(job, number)| !is_known(job, *number));
+    Ok(ahead.map(|(job, number)| format!("there is a directory of the run {job}/{number}, of which it has not heard")))
+}
+
 /// Whether some job has a directory of a run below `runs_dir`.
 ///
 /// # Errors
