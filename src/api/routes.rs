@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::access::Action;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::handlers::{daemon, events, health, jobs, output, pauses, runs};
+use super::handlers::{daemon, events, health, jobs, output, pauses, runs, state};
 use super::state::Api;
 use super::types::ErrorCode;
 
@@ -54,10 +54,15 @@ fn table() -> Vec<Route> {
         read("/v1/health/live", health::live),
         read("/v1/health/ready", health::ready),
         read("/v1/health/jobs", health::jobs),
+        read("/v1/health/state", health::state),
         read("/v1/config", daemon::config),
         read("/v1/version", daemon::version),
         administer("/v1/reload", daemon::reload),
         administer("/v1/shutdown", daemon::shutdown),
+        administer("/v1/state/backup", state::backup),
+        administer("/v1/state/export", state::export),
+        administer("/v1/state/compact", state::compact),
+        administer("/v1/state/acknowledge", state::acknowledge),
     ]
 }
 
@@ -83,7 +88,7 @@ async fn authorize(
     let what = match action {
         Action::Read => "read from this daemon",
         Action::Operate => "trigger, cancel, pause or resume",
-        Action::Administer => "reload or shut down this daemon",
+        Action::Administer => "reload or shut down this daemon, or look after its state",
     };
     tracing::info!(uid = caller.uid, path = request.uri().path(), "refused: the caller lacks the right");
     Err(ApiError::new(ErrorCode::Forbidden, format!("uid {} may not {what}", caller.uid))

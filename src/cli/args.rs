@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, health, history, list, logs, next, pause, reload, resume, run_verb, show, shutdown, version,
-    why,
+    EXIT_CODES, cancel, health, history, list, logs, next, pause, reload, resume, run_verb, show, shutdown, state,
+    version, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -63,6 +63,8 @@ pub enum Verb {
     Reload(reload::ReloadArgs),
     /// Tell whether the daemon and its jobs are well
     Health(health::HealthArgs),
+    /// Back up, export or compact the state, or acknowledge what was found wrong with it
+    State(state::StateArgs),
     /// Shut the daemon down; live runs go on unless told otherwise
     Shutdown(shutdown::ShutdownArgs),
     /// Show the versions of jobctl and of the daemon

@@ -37,6 +37,12 @@ fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
     for problem in &health.ready.problems {
         terminal.line(format!("        {problem}"))?;
     }
+    for notice in &health.state.notices {
+        terminal.line(format!("state   {notice}"))?;
+    }
+    if !health.state.notices.is_empty() {
+        terminal.line("        `jobctl state acknowledge` ends these lines")?;
+    }
     let jobs = &health.jobs;
     terminal.line(format!(
         "jobs    {} in all, {} paused, {} disabled, {} faulty, {} failing; {}",

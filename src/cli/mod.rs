@@ -23,6 +23,7 @@ mod session;
 mod show;
 mod shutdown;
 mod socket;
+mod state;
 mod style;
 mod table;
 mod target;
@@ -78,6 +79,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Why(args) => why::run(session, args).await,
         Verb::Reload(args) => reload::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,
+        Verb::State(args) => state::run(session, args).await,
         Verb::Shutdown(args) => shutdown::run(session, args).await,
         Verb::Version(args) => version::run(session, args).await,
     }

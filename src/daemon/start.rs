@@ -70,7 +70,8 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         strays: arc_swap::ArcSwap::from_pointee(Vec::new()),
         store: store.reader(),
         health: store.health(),
-        notes,
+        notes: arc_swap::ArcSwap::from_pointee(notes),
+        caretaker: store.caretaker(),
     });
     let handle = Handle::new(mailbox.clone(), loader_bell.clone(), Arc::clone(&published));
 

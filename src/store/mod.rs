@@ -17,6 +17,7 @@
 mod aside;
 mod backup;
 mod batch;
+mod caretaker;
 mod check;
 mod compact;
 mod database;
@@ -52,6 +53,7 @@ use crate::clock::Timestamp;
 use crate::run::{Run, RunState, Skip, SkipKey};
 
 pub use backup::BACKUPS_KEPT;
+pub use caretaker::Caretaker;
 pub use compact::{CompactError, Compacted};
 pub use export::{ExportError, ExportSummary, ImportError};
 pub use faults::{Faults, Step};

@@ -137,11 +137,23 @@ impl<'a> Rebuild<'a> {
         Ok(gaps)
     }
 
-    /// Lets the texts go that no job and no live run refers to, and makes everything durable.
+    /// Makes everything durable.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn finish(mut self) -> Result<Meta, RebuildError> {
+        self.write_pending()?;
+        let sealed = Batch::new(self.database, &self.meta).seal();
+        apply_bounded(self.database, &sealed.operations)?;
+        self.database.settle()?;
+        Ok(sealed.meta)
+    }
+
+    /// Lets the texts go that no job and no live run refers to: salvage brings old ones back.
     ///
     /// # Errors
     /// When the database cannot be read or written.
-    pub fn finish(mut self) -> Result<Meta, RebuildError> {
+    pub fn forget_unused_sources(&mut self) -> Result<(), RebuildError> {
         self.write_pending()?;
         let needed = needed_sources(self.database)?;
         let mut batch = Batch::new(self.database, &self.meta);
@@ -155,8 +167,8 @@ impl<'a> Rebuild<'a> {
         }
         let sealed = batch.seal();
         apply_bounded(self.database, &sealed.operations)?;
-        self.database.settle()?;
-        Ok(sealed.meta)
+        self.meta = sealed.meta;
+        Ok(())
     }
 
     fn write_pending(&mut self) -> Result<(), RebuildError> {

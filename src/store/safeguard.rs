@@ -213,6 +213,7 @@ fn fill(
     }
     if !plan.is_exact {
         outcome.gaps = rebuild.close_gaps(&files.runs, options.now)?;
+        rebuild.forget_unused_sources()?;
     }
     rebuild.finish()
 }

@@ -256,7 +256,7 @@ fn goes_on(opened: Opened, dir: &Path, seed: u64) {
     );
     assert!(told.len() >= losses, "seed {seed}: {losses} were told, {told:?} are left");
     assert_eq!(opened.store.reader().run(&next.id).expect("readable"), Some(next));
-    opened.store.acknowledge_notes().expect("acknowledged");
+    opened.store.caretaker().acknowledge_notes().expect("acknowledged");
     opened.store.close();
     let told: Vec<_> = open(dir).notes;
     assert!(

@@ -67,7 +67,7 @@ pub fn commit(store: &Store, changes: Vec<Change>) {
 /// Asks for upkeep and waits.
 pub fn upkeep(store: &Store, what: Upkeep) -> Result<UpkeepOutcome, UpkeepError> {
     let (sender, receiver) = mpsc::channel();
-    store.upkeep(what, Box::new(move |result| sender.send(result).expect("the test waits")));
+    store.caretaker().ask(what, Box::new(move |result| sender.send(result).expect("the test waits")));
     receiver.recv_timeout(PATIENCE).expect("an answer")
 }
 

@@ -5,6 +5,7 @@ use crate::daemon::{About, ShutdownMode, SupervisorState};
 use crate::run::{Outcome, RunId};
 use crate::scheduler::{HeldBack, Job, LoadSummary, Snapshot};
 use crate::spec::JobName;
+use crate::store::WriteState;
 
 /// Paths and rights in force.
 pub fn config(about: &About) -> types::Config {
@@ -39,19 +40,26 @@ pub const fn shutdown_mode(mode: types::ShutdownMode) -> ShutdownMode {
 }
 
 /// The whole health report.
-pub fn health(about: &About, supervisor: &SupervisorState, snapshot: &Snapshot) -> types::Health {
-    let ready = ready(supervisor, snapshot);
+pub fn health(
+    about: &About,
+    supervisor: &SupervisorState,
+    store: &WriteState,
+    state: types::StateHealth,
+    snapshot: &Snapshot,
+) -> types::Health {
+    let ready = ready(supervisor, store, snapshot);
     let jobs = jobs_health(snapshot);
     types::Health {
-        ok: ready.ok && jobs.ok,
+        ok: ready.ok && state.ok && jobs.ok,
         live: types::Live { ok: true, started_at: Time(about.started_at) },
         ready,
+        state,
         jobs,
     }
 }
 
 /// Whether runs are started.
-pub fn ready(supervisor: &SupervisorState, snapshot: &Snapshot) -> types::Ready {
+fn ready(supervisor: &SupervisorState, store: &WriteState, snapshot: &Snapshot) -> types::Ready {
     let mut problems = Vec::new();
     let supervisor_pid = match supervisor {
         SupervisorState::Connected { pid } => Some(*pid),
@@ -60,6 +68,7 @@ pub fn ready(supervisor: &SupervisorState, snapshot: &Snapshot) -> types::Ready 
             None
         }
     };
+    problems.extend(super::state::write_problem(store));
     if snapshot.draining {
         problems.push("the daemon is going down and starts no runs".to_owned());
     }

@@ -3,10 +3,12 @@
 mod daemon;
 mod job;
 mod run;
+mod state;
 
-pub use daemon::{config, health, is_failure, load_summary, ready, shutdown_mode};
+pub use daemon::{config, health, is_failure, load_summary, shutdown_mode};
 pub use job::{detail, job, occurrence};
 pub use run::{entry_of_run, entry_of_skip, history_entry, run};
+pub use state::{exported, state_health};
 
 /// A length of time as a number of seconds, cut to microseconds.
 fn seconds(duration: std::time::Duration) -> f64 {

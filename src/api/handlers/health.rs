@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 
 use crate::api::convert;
 use crate::api::state::Api;
-use crate::api::types::{Health, JobsHealth, Live, Ready};
+use crate::api::types::{Health, JobsHealth, Live, Ready, StateHealth};
 
 /// `GET /v1/health`; always 200, the report says what is wrong.
 pub async fn all(State(api): State<Api>) -> Json<Health> {
@@ -20,7 +20,7 @@ pub async fn live(State(api): State<Api>) -> Json<Live> {
 
 /// `GET /v1/health/ready`
 pub async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
-    let ready = convert::ready(&api.handle().supervisor(), &api.handle().snapshot());
+    let ready = report(&api).ready;
     (status(ready.ok), Json(ready))
 }
 
@@ -30,9 +30,16 @@ pub async fn jobs(State(api): State<Api>) -> (StatusCode, Json<JobsHealth>) {
     (status(jobs.ok), Json(jobs))
 }
 
+/// `GET /v1/health/state`
+pub async fn state(State(api): State<Api>) -> (StatusCode, Json<StateHealth>) {
+    let state = report(&api).state;
+    (status(state.ok), Json(state))
+}
+
 fn report(api: &Api) -> Health {
     let handle = api.handle();
-    convert::health(handle.about(), &handle.supervisor(), &handle.snapshot())
+    let state = convert::state_health(&handle.store_health(), &handle.store_notes());
+    convert::health(handle.about(), &handle.supervisor(), &handle.store_health(), state, &handle.snapshot())
 }
 
 /// So that a monitor need not read the body.

@@ -2,17 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Time};
+use super::{Outcome, StateHealth, Time};
 
 /// Answer of `GET /v1/health`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Health {
-    /// Whether all is well: ready, and every job healthy.
+    /// Whether all is well: ready, the state whole, and every job healthy.
     pub ok: bool,
     /// The process.
     pub live: Live,
     /// Whether it starts runs.
     pub ready: Ready,
+    /// The state.
+    #[serde(default)]
+    pub state: StateHealth,
     /// The jobs.
     pub jobs: JobsHealth,
 }

@@ -13,6 +13,7 @@ mod health;
 mod job;
 mod output;
 mod run;
+mod state;
 mod time;
 mod words;
 
@@ -26,5 +27,6 @@ pub use job::{
 };
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use run::{Attempt, Cancelled, Entry, HistoryPage, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered};
+pub use state::{Acknowledged, Compacted, ExportRequest, Exported, StateHealth};
 pub use time::Time;
 pub use words::{JobState, Outcome, RunState, Stream, Trigger};

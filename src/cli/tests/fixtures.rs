@@ -4,7 +4,8 @@ use crate::api::convert;
 use crate::api::testing::{at, attempt_ended, finished_run};
 use crate::api::types::{
     CommandLine, Definition, Entry, FailingJob, Fault, FaultyJob, Health, HeldBack, Job, JobDetail, JobPage, JobState,
-    JobsHealth, LastRun, Live, LiveRun, Outcome, Pause, Ready, Retry, Run, RunState, SkipSpan, Time, Totals,
+    JobsHealth, LastRun, Live, LiveRun, Outcome, Pause, Ready, Retry, Run, RunState, SkipSpan, StateHealth, Time,
+    Totals,
 };
 use crate::run::{self, Ending, Skip, SkipKey, SkipReason};
 use crate::spec::JobName;
@@ -182,6 +183,7 @@ pub fn health() -> Health {
         ok: true,
         live: Live { ok: true, started_at: time("2026-11-18T12:00:00Z") },
         ready: Ready { ok: true, problems: Vec::new(), supervisor_pid: Some(812) },
+        state: StateHealth::default(),
         jobs: JobsHealth {
             ok: true,
             total: 12,
