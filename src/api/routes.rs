@@ -54,7 +54,6 @@ fn table() -> Vec<Route> {
         read("/v1/health/live", health::live),
         read("/v1/health/ready", health::ready),
         read("/v1/health/jobs", health::jobs),
-        read("/v1/health/state", health::state),
         read("/v1/config", daemon::config),
         read("/v1/version", daemon::version),
         administer("/v1/reload", daemon::reload),

@@ -1,5 +1,6 @@
 //! `jobctl history`
 
+use clap::builder::PossibleValuesParser;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -9,20 +10,21 @@ use super::style::Tone;
 use super::table::{Cell, Column, Give, Table};
 use super::target::job_path;
 use super::terminal::Terminal;
-use super::{Exit, Failure};
+use super::{Exit, Failure, complete};
 use crate::api::client::encode;
 use crate::api::types::{Entry, Outcome, SkipSpan, Time};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct HistoryArgs {
     /// The job
+    #[arg(add = complete::job())]
     job: String,
     /// At most so many records; 20 on a terminal and all elsewhere, unless said
     #[arg(short = 'n', long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Only records with one of these outcomes (succeeded, failed, signaled, timed_out, cancelled, replaced,
-    /// host_shutdown, setup_failed, lost, skipped)
+    /// Only records with one of these outcomes, with commas between
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(Outcome::ALL.iter().map(|outcome| outcome.name())))]
     outcome: Vec<String>,
     /// Only runs that failed
     #[arg(long, conflicts_with = "outcome")]

@@ -1,5 +1,6 @@
 //! `jobctl list`
 
+use clap::builder::PossibleValuesParser;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -8,17 +9,18 @@ use super::session::{Session, read};
 use super::style::Tone;
 use super::table::{Cell, Column, Give, Table};
 use super::terminal::Terminal;
-use super::{Exit, Failure};
+use super::{Exit, Failure, complete};
 use crate::api::client::encode;
 use crate::api::types::{Config, Job, JobState, LastRun};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct ListArgs {
     /// Only jobs that carry this tag
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", add = complete::tag())]
     tag: Option<String>,
-    /// Only jobs in one of these states (running, queued, backoff, waiting, idle, paused, disabled, faulty, removed)
+    /// Only jobs in one of these states, with commas between
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(JobState::ALL.iter().map(|state| state.name())))]
     state: Vec<String>,
     /// Only jobs whose newest run failed
     #[arg(long)]
@@ -112,7 +114,8 @@ fn table(jobs: &[Job], terminal: &Terminal) -> String {
         table.row([
             Cell::new(&job.name),
             Cell::new(state(job)).tone(state_tone(job)),
-            next.map(|next| brief(next.0, now)).unwrap_or_default().into(),
+            // One that has come and has not become a run yet is due, not missed.
+            next.map(|next| brief(next.0.max(now), now)).unwrap_or_default().into(),
             next.map(|next| terminal.zone.short(next.0, now)).unwrap_or_default().into(),
             last(job.last.as_ref()),
             job.last.as_ref().map(|last| brief(last.ended_at.0, now)).unwrap_or_default().into(),

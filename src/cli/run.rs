@@ -4,13 +4,14 @@ use super::logs::{self, Follow};
 use super::moment::{seconds, span};
 use super::session::Session;
 use super::target::job_path;
-use super::{Exit, Failure, wait};
+use super::{Exit, Failure, complete, wait};
 use crate::api::client::ClientError;
 use crate::api::types::{Run, Triggered};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
     /// The job
+    #[arg(add = complete::job())]
     job: String,
     /// Wait for the end, and exit as the run did
     #[arg(short, long)]

@@ -7,13 +7,14 @@ use super::session::Session;
 use super::style::Tone;
 use super::target::job_path;
 use super::terminal::Terminal;
-use super::{Exit, Failure};
+use super::{Exit, Failure, complete};
 use crate::api::types::{Health, HistoryPage, Job, JobDetail, Outcome, Ready, Run, RunState, Time};
 use crate::run::SkipReason;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct WhyArgs {
     /// The job
+    #[arg(add = complete::job())]
     job: String,
 }
 

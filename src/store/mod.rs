@@ -25,6 +25,7 @@ mod export;
 mod faults;
 mod files;
 mod frame;
+pub mod fuzzing;
 mod guard;
 mod health;
 mod inspect;

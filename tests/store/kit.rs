@@ -81,7 +81,7 @@ pub fn state(last_number: u64, revision: Option<Revision>) -> JobState {
         removed_at: None,
         last: None,
         open_skip: None,
-        totals: Totals { succeeded: last_number, unsuccessful: 0, skipped: 0 },
+        totals: Totals { succeeded: last_number, ..Totals::default() },
     }
 }
 

@@ -62,7 +62,8 @@ fn runs_in(at: &Path, image: &Path) -> u64 {
     let opened = open(&mounted.at.join("state"));
     assert_eq!(opened.notes, [], "nothing is wrong after a power cut");
     let found = opened.store.reader().count(&job("a")).expect("readable").runs;
-    let known = opened.recovered.jobs.iter().find(|(name, _)| *name == job("a")).map_or(0, |(_, state)| state.last_number);
+    let known =
+        opened.recovered.jobs.iter().find(|(name, _)| *name == job("a")).map_or(0, |(_, state)| state.last_number);
     assert_eq!(known, found, "both halves of each commit");
     opened.store.close();
     found

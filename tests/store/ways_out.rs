@@ -251,3 +251,16 @@ fn an_offline_export_moves_a_state() {
     assert_eq!(content(&there.store, &["a"]), content(&here.store, &["a"]));
     assert_eq!(there.recovered.jobs, here.recovered.jobs);
 }
+
+/// An export of version 1 as it was written once. The file never changes.
+#[test]
+fn an_export_of_version_1_is_imported_for_ever() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat/data/export-v1.jsonl");
+    let summary = store::import(scratch.path(), &file, &options()).expect("imported");
+    assert_eq!((summary.records, summary.sequence), (2, 7));
+    let opened = open(scratch.path());
+    let again = scratch.path().join("again.jsonl");
+    upkeep(&opened.store, Upkeep::Export { path: again.clone(), now: at(1) }).expect("exported");
+    assert_eq!(records(&again), records(&file));
+}

@@ -20,13 +20,13 @@ mod words;
 pub use daemon::{Config, ReloadRequest, Reloaded, ShutdownMode, ShutdownRequest, ShuttingDown, Version};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
-pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready};
+pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready, StoreHealth, StrayFile};
 pub use job::{
     CommandLine, Definition, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence, Occurrences, Pause,
     PauseRequest, PauseSelectionRequest, Paused, ResumeSelectionRequest, Resumed, Retry, Totals,
 };
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use run::{Attempt, Cancelled, Entry, HistoryPage, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered};
-pub use state::{Acknowledged, Compacted, ExportRequest, Exported, StateHealth};
+pub use state::{Acknowledged, Compacted, ExportRequest, Exported};
 pub use time::Time;
 pub use words::{JobState, Outcome, RunState, Stream, Trigger};

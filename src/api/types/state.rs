@@ -4,24 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Time;
 
-/// Answer of `GET /v1/health/state`; with HTTP status 503 when not all is well.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StateHealth {
-    /// Whether it can be written, and nothing was found wrong that nobody has acknowledged.
-    pub ok: bool,
-    /// Whether it can be written.
-    pub writable: bool,
-    /// What was found wrong with it when the daemon began, or earlier, until `POST /v1/state/acknowledge`.
-    pub notices: Vec<String>,
-}
-
-/// A daemon of before this field says nothing of its state.
-impl Default for StateHealth {
-    fn default() -> Self {
-        Self { ok: true, writable: true, notices: Vec::new() }
-    }
-}
-
 /// Body of `POST /v1/state/export`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -4,6 +4,7 @@
 //! what editors and package managers leave behind (`.backup.toml.swp`, `.#backup.toml`, `backup.toml~`,
 //! `backup.toml.dpkg-new`).
 
+mod check;
 mod entry;
 mod error;
 mod stamp;
@@ -26,7 +27,8 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstat};
 
 use crate::schedule::Zone;
-use crate::spec::{Authority, Fault, JobName, LoadedSpec, ReadContext, Source, SpecEntry, SpecSet, read};
+use crate::spec::{Authority, Fault, Faults, JobName, LoadedSpec, ReadContext, Source, SpecEntry, SpecSet, read};
+pub use check::{Checked, check, check_file};
 use entry::{Unreadable, open};
 pub use error::JobsDirError;
 use stamp::{Stamp, Tick};
@@ -55,6 +57,19 @@ pub struct Reading {
     pub authority: Authority,
     /// The zone of schedules that name none.
     pub timezone: Zone,
+}
+
+impl Reading {
+    /// Reads the text of a job file. Pure.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(&self, job: &JobName, text: String, path: PathBuf) -> Result<LoadedSpec, Faults> {
+        let source = Source { text, defaults: self.defaults.clone() };
+        let context = ReadContext { path: path.clone(), authority: self.authority.clone(), timezone: self.timezone };
+        let spec = read(job, &source, &context)?;
+        Ok(LoadedSpec { spec: Arc::new(spec), source, path })
+    }
 }
 
 /// A file as it was when it was read.
@@ -100,11 +115,9 @@ impl JobsDir {
     pub fn load(&mut self) -> Result<SpecSet, JobsDirError> {
         // Before the first look at any file, so that no change after it passes for an old one.
         let tick = Tick::read();
-        let directory = self.open()?;
         let trust = self.trust.clone();
         let mut inspection = trust.inspection();
-        let stat = fstat(&directory).map_err(|errno| self.unreadable(errno))?;
-        inspection.check(&stat).map_err(|reason| JobsDirError::Distrusted { path: self.path.clone(), reason })?;
+        let directory = self.open_trusted(&mut inspection)?;
         let (directory, names) = self.names(directory)?;
         let mut before = std::mem::take(&mut self.known);
         let mut set = SpecSet::default();
@@ -127,6 +140,13 @@ impl JobsDir {
             Errno::ENOENT => JobsDirError::Missing { path: self.path.clone() },
             errno => self.unreadable(errno),
         })
+    }
+
+    fn open_trusted(&self, inspection: &mut Inspection<'_>) -> Result<OwnedFd, JobsDirError> {
+        let directory = self.open()?;
+        let stat = fstat(&directory).map_err(|errno| self.unreadable(errno))?;
+        inspection.check(&stat).map_err(|reason| JobsDirError::Distrusted { path: self.path.clone(), reason })?;
+        Ok(directory)
     }
 
     fn unreadable(&self, errno: Errno) -> JobsDirError {
@@ -165,7 +185,7 @@ impl JobsDir {
             Err(Unreadable::Gone) => return None,
             Err(Unreadable::Unchanged) => return known,
             Err(Unreadable::Fault { stamp, fault }) => {
-                let fault = fault.at(&self.path.join(name));
+                let fault = fault.at(&self.path.join(name)).to_fault();
                 let meaning = match job_name(name) {
                     Ok(job) => Meaning::Job(job, SpecEntry::Faulty(Arc::new(fault))),
                     Err(_) => Meaning::Stray(Arc::new(fault)),
@@ -188,12 +208,10 @@ impl JobsDir {
         let path = self.path.join(name);
         let job = match job_name(name) {
             Ok(job) => job,
-            Err(fault) => return Meaning::Stray(Arc::new(fault.at(&path))),
+            Err(fault) => return Meaning::Stray(Arc::new(fault.at(&path).to_fault())),
         };
-        let Reading { defaults, authority, timezone } = self.reading.clone();
-        let source = Source { text, defaults };
-        let entry = match read(&job, &source, &ReadContext { path: path.clone(), authority, timezone }) {
-            Ok(spec) => SpecEntry::Good(Arc::new(LoadedSpec { spec: Arc::new(spec), source, path })),
+        let entry = match self.reading.read(&job, text, path) {
+            Ok(loaded) => SpecEntry::Good(Arc::new(loaded)),
             Err(faults) => SpecEntry::Faulty(Arc::new(faults.to_fault())),
         };
         Meaning::Job(job, entry)

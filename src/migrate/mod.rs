@@ -1,0 +1,27 @@
+//! Coming from cron and systemd, and going back: crontabs and timers become job files, jobs become a crontab.
+//!
+//! Only [`Machine`] and [`files`] touch files; all else is pure.
+
+mod anacron;
+mod change;
+mod check;
+pub mod crontab;
+mod disable;
+mod draft;
+pub mod files;
+mod import;
+mod machine;
+mod name;
+mod system;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use anacron::{AnacronJob, Anacrontab, Period};
+pub use change::{Change, Everywhere};
+pub use check::{Comparison, FIRES_COMPARED, compare};
+pub use disable::comment_out;
+pub use draft::{Draft, DraftCommand, DraftSchedule, Setting};
+pub use import::{Finished, Import, ImportFault, Imported, LineOrigin, Reading};
+pub use machine::{Machine, MachineError, Table};
+pub use system::{DIRECTORIES, Dispensable, System};
