@@ -125,7 +125,7 @@ fn changes(number: u64) -> Vec<Change> {
         removed_at: None,
         last: None,
         open_skip: None,
-        totals: Totals { succeeded: number, unsuccessful: 0, skipped: 0 },
+        totals: Totals { succeeded: number, ..Totals::default() },
     };
     vec![Change::Job(job.clone(), Box::new(state)), Change::Run(Box::new(run(job, number)))]
 }

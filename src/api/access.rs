@@ -9,7 +9,7 @@ pub enum Action {
     Read,
     /// Drive what is defined: trigger, cancel, pause, resume. Changes neither command nor environment.
     Operate,
-    /// Change the daemon itself: reload, shut down.
+    /// Change the daemon itself: reload, shut down, look after its state.
     Administer,
 }
 

@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::access::Action;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::handlers::{daemon, events, health, jobs, output, pauses, runs, statistics};
+use super::handlers::{daemon, events, health, jobs, output, pauses, runs, state, statistics};
 use super::state::Api;
 use super::types::ErrorCode;
 
@@ -60,6 +60,10 @@ fn table() -> Vec<Route> {
         read("/v1/version", daemon::version),
         administer("/v1/reload", daemon::reload),
         administer("/v1/shutdown", daemon::shutdown),
+        administer("/v1/state/backup", state::backup),
+        administer("/v1/state/export", state::export),
+        administer("/v1/state/compact", state::compact),
+        administer("/v1/state/acknowledge", state::acknowledge),
     ]
 }
 
@@ -85,7 +89,7 @@ async fn authorize(
     let what = match action {
         Action::Read => "read from this daemon",
         Action::Operate => "trigger, cancel, pause or resume",
-        Action::Administer => "reload or shut down this daemon",
+        Action::Administer => "reload or shut down this daemon, or look after its state",
     };
     tracing::info!(uid = caller.uid, path = request.uri().path(), "refused: the caller lacks the right");
     Err(ApiError::new(ErrorCode::Forbidden, format!("uid {} may not {what}", caller.uid))

@@ -8,7 +8,7 @@ use super::session::Format;
 use super::terminal::Colour;
 use super::{
     EXIT_CODES, cancel, check, diff, events, explain, export, health, history, import, list, logs, new, next, pause,
-    reload, resume, run_verb, schema, show, shutdown, simulate, statistics, version, wait, why,
+    reload, resume, run_verb, schema, show, shutdown, simulate, state, statistics, version, wait, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -95,6 +95,8 @@ pub enum Verb {
     Export(export::ExportArgs),
     /// Tell whether the daemon and its jobs are well
     Health(health::HealthArgs),
+    /// Back up, export or compact the state, or acknowledge what was found wrong with it
+    State(state::StateArgs),
     /// Shut the daemon down; live runs go on unless told otherwise
     Shutdown(shutdown::ShutdownArgs),
     /// Show the versions of jobctl and of the daemon
@@ -119,13 +121,14 @@ impl Verb {
             | Self::Statistics(_)
             | Self::Events(_)
             | Self::Why(_)
-            | Self::Schema(_)
             | Self::Diff(_)
             | Self::Reload(_)
             | Self::New(_)
             | Self::Import(_)
             | Self::Export(_)
             | Self::Health(_)
+            | Self::State(_)
+            | Self::Schema(_)
             | Self::Shutdown(_)
             | Self::Simulate(_)
             | Self::Check(_)

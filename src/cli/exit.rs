@@ -88,7 +88,7 @@ impl Exit {
                 | ErrorCode::HeldBack
                 | ErrorCode::BodyTooLarge,
             ) => Self::Refused,
-            Some(ErrorCode::Internal | ErrorCode::JobsDirectory) => Self::Failure,
+            Some(ErrorCode::Internal | ErrorCode::JobsDirectory | ErrorCode::ExportFailed) => Self::Failure,
             Some(
                 ErrorCode::StoreFailed
                 | ErrorCode::Busy

@@ -47,6 +47,9 @@ fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
     for note in &health.store.notes {
         terminal.line(format!("note     {note}"))?;
     }
+    if !health.store.notes.is_empty() {
+        terminal.line("         `jobctl state acknowledge` ends these notes")?;
+    }
     for warning in &health.warnings {
         terminal.line(format!("note     {warning}"))?;
     }

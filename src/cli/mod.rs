@@ -36,6 +36,7 @@ mod show;
 mod shutdown;
 mod simulate;
 mod socket;
+mod state;
 mod statistics;
 mod style;
 mod table;
@@ -145,6 +146,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Import(args) => import::run(session, args).await,
         Verb::Export(args) => export::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,
+        Verb::State(args) => state::run(session, args).await,
         Verb::Shutdown(args) => shutdown::run(session, args).await,
         Verb::Version(args) => version::run(session, args).await,
     }

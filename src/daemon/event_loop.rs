@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use super::ShutdownMode;
 use crate::clock::Now;
 use crate::scheduler::{Answer, Change, Command, Decision, Effect, Event, Refusal, Scheduler, Snapshot, Wake};
+use crate::spec::SpecSet;
 
 /// Changes that one commit takes, unless a single job's changes are more. sled's memory grows with the batch.
 pub const COMMIT_LIMIT: usize = 250;
@@ -54,8 +55,22 @@ pub enum Input<T> {
     Committed,
     /// The commit in flight failed, and nothing of it is durable. The world paces repetitions.
     CommitFailed,
+    /// The store takes commits as this says.
+    Store(StoreCondition),
     /// Go down.
     Shutdown(ShutdownMode),
+}
+
+/// Whether runs can be recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreCondition {
+    /// They can.
+    #[default]
+    Good,
+    /// Those that are live can, to their end, on room kept for that; new ones should not begin.
+    Short,
+    /// They cannot: commits wait.
+    Failing,
 }
 
 /// One decision on its way to durability.
@@ -82,6 +97,9 @@ pub struct EventLoop<W: World> {
     backlog: usize,
     in_flight: Option<InFlight<W::Ticket>>,
     store_failing: bool,
+    holding: bool,
+    /// The newest content of the jobs directory, while it cannot be taken over.
+    held_load: Option<SpecSet>,
     shutdown: Option<ShutdownMode>,
 }
 
@@ -95,6 +113,8 @@ impl<W: World> EventLoop<W> {
             backlog: 0,
             in_flight: None,
             store_failing: false,
+            holding: false,
+            held_load: None,
             shutdown: None,
         }
     }
@@ -126,6 +146,7 @@ impl<W: World> EventLoop<W> {
             Input::Event(Event::Command(command), Some(ticket)) if self.refuses(&command) => {
                 self.world.answer(ticket, Err(Refusal::StoreFailed));
             }
+            Input::Event(Event::SpecsLoaded(set), ticket) if self.holding => self.hold_load(set, ticket),
             Input::Event(event, ticket) => {
                 let decision = self.scheduler.step(now, event);
                 self.enqueue(decision, ticket);
@@ -137,14 +158,40 @@ impl<W: World> EventLoop<W> {
                 let commit = self.in_flight.as_ref().expect("a commit that failed was in flight");
                 self.world.begin_commit(&commit.changes);
             }
+            Input::Store(condition) => self.weigh(now, condition),
             Input::Shutdown(mode) => self.begin_shutdown(now, mode),
         }
     }
 
-    /// While the store fails, a client hears so at once instead of waiting for an answer that may not come.
+    /// Starts nothing that the store could not record, until it can.
+    fn weigh(&mut self, now: Now, condition: StoreCondition) {
+        self.store_failing = condition == StoreCondition::Failing;
+        let holding = condition != StoreCondition::Good;
+        if holding == self.holding {
+            return;
+        }
+        self.holding = holding;
+        let decision = self.scheduler.step(now, Event::Hold(holding));
+        self.enqueue(decision, None);
+        if let Some(set) = self.held_load.take_if(|_| !holding) {
+            let decision = self.scheduler.step(now, Event::SpecsLoaded(set));
+            self.enqueue(decision, None);
+        }
+    }
+
+    /// Changed definitions settle what is due under the old ones, which cannot be recorded now. Whoever waits hears so; the
+    /// set comes into force when the store can be written again.
+    fn hold_load(&mut self, set: SpecSet, ticket: Option<W::Ticket>) {
+        self.held_load = Some(set);
+        if let Some(ticket) = ticket {
+            self.world.answer(ticket, Err(Refusal::StoreFailed));
+        }
+    }
+
+    /// While the store fails or has its last room, a client hears so at once instead of waiting for an answer that may not come.
     fn refuses(&self, command: &Command) -> bool {
         let stops = matches!(command, Command::Cancel { .. } | Command::CancelAll { .. } | Command::Drain { .. });
-        (self.store_failing && !stops) || self.backlog > BACKLOG_LIMIT
+        ((self.store_failing || self.holding) && !stops) || self.backlog > BACKLOG_LIMIT
     }
 
     fn begin_shutdown(&mut self, now: Now, mode: ShutdownMode) {

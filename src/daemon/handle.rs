@@ -34,7 +34,9 @@ pub struct Published {
     pub(super) strays: arc_swap::ArcSwap<Vec<Fault>>,
     pub(super) store: store::Reader,
     pub(super) health: store::Health,
-    pub(super) notes: Vec<store::Note>,
+    /// What opening the store found wrong, until acknowledged.
+    pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
+    pub(super) caretaker: store::Caretaker,
 }
 
 /// Facts of this process that do not change while it runs.
@@ -171,9 +173,29 @@ impl Handle {
         self.published.health.state()
     }
 
-    /// What was not as it should be when the store was opened.
-    pub fn store_notes(&self) -> &[store::Note] {
-        &self.published.notes
+    /// What was not as it should be when the store was opened, and nobody has acknowledged.
+    pub fn store_notes(&self) -> Arc<Vec<store::Note>> {
+        self.published.notes.load_full()
+    }
+
+    /// Somebody has seen the notes of the store. Gives those that are told no more. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When that cannot be remembered.
+    pub fn acknowledge_store_notes(&self) -> std::io::Result<Arc<Vec<store::Note>>> {
+        self.published.caretaker.acknowledge_notes()?;
+        Ok(self.published.notes.swap(Arc::default()))
+    }
+
+    /// Has the store do something beside its commits, and waits.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    pub async fn store_upkeep(&self, what: store::Upkeep) -> Result<store::UpkeepOutcome, store::UpkeepError> {
+        let (sender, receiver) = oneshot::channel();
+        // A client that has gone away wants no answer.
+        self.published.caretaker.ask(what, Box::new(move |result| drop(sender.send(result))));
+        receiver.await.unwrap_or(Err(store::UpkeepError::Refused(store::CommitError::Closed)))
     }
 
     /// Facts of this process.

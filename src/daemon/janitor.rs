@@ -1,4 +1,5 @@
-//! Retention: lets finished runs, skips and their output go by the bounds of each job.
+//! Housekeeping: lets finished runs, skips and their output go by the bounds of each job, and has the store take its
+//! daily backup and compact itself when it is mostly holes.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,13 +16,13 @@ use super::system_clock;
 use crate::run::{RunState, SkipReason};
 use crate::scheduler::{Announcement, Change};
 use crate::spec::{JobName, Retention};
-use crate::store::Expired;
+use crate::store::{CommitError, Compacted, Expired, Upkeep, UpkeepError, UpkeepOutcome};
 use crate::supervisor::remove_run;
 
 /// Time between two rounds. In between a job may exceed its bound by what it runs meanwhile.
 const ROUND: Duration = Duration::from_secs(10);
 
-/// Every so many rounds all jobs are looked at, for the bound by age: each hour.
+/// Every so many rounds all jobs are looked at, for the bound by age, and the store is asked for what is due: each hour.
 const FULL_ROUND: u64 = 360;
 
 /// Records that one round lets go of one job; what is more follows in the next.
@@ -45,6 +46,9 @@ impl Janitor {
         let mut rounds: u64 = 0;
         while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stop.recv_timeout(ROUND) {
             let touched = if rounds.is_multiple_of(FULL_ROUND) { None } else { touched(&mut announcements) };
+            if rounds.is_multiple_of(FULL_ROUND) {
+                self.look_after_store();
+            }
             rounds += 1;
             let snapshot = self.published.snapshot.load_full();
             let jobs: Vec<JobName> = touched.map_or_else(|| snapshot.jobs.keys().cloned().collect(), Vec::from_iter);
@@ -52,6 +56,11 @@ impl Janitor {
                 self.tidy(&name);
             }
         }
+    }
+
+    fn look_after_store(&self) {
+        let now = system_clock::now().wall;
+        self.published.caretaker.ask(Upkeep::Routine { now }, Box::new(tell));
     }
 
     fn tidy(&self, name: &JobName) {
@@ -79,6 +88,25 @@ impl Janitor {
             if let Err(fault) = remove_run(&self.state_dir.join("runs"), &run) {
                 tracing::warn!(%run, %fault, "cannot remove the output of an expired run");
             }
+        }
+    }
+}
+
+fn tell(result: Result<UpkeepOutcome, UpkeepError>) {
+    match result {
+        Ok(UpkeepOutcome { written, compacted }) => {
+            if let Some((path, summary)) = written {
+                tracing::info!(path = %path.display(), records = summary.records, "backup taken");
+            }
+            if let Some(Compacted { before_bytes, after_bytes }) = compacted {
+                tracing::info!(before_bytes, after_bytes, "database compacted");
+            }
+        }
+        // The daemon goes down.
+        Err(UpkeepError::Refused(CommitError::Closed)) => {}
+        Err(fault) => {
+            let fault = anyhow::Error::new(fault);
+            tracing::warn!("the store's upkeep failed and is tried again in an hour: {fault:#}");
         }
     }
 }

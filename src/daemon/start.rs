@@ -17,12 +17,12 @@ use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
 use super::mailbox::{Mailbox, Message};
 use super::service_manager::ServiceManager;
-use super::{Config, EventLoop, Handle, Input, ShutdownMode, system_clock};
+use super::{Config, EventLoop, Handle, Input, ShutdownMode, StoreCondition, system_clock};
 use crate::api::ApiSocket;
 use crate::api::serve;
 use crate::scheduler::{Event, Recovered, Scheduler, SpecIndex};
 use crate::spec;
-use crate::store::{Opened, Options, Store};
+use crate::store::{self, Opened, Options, Store, WriteState};
 
 /// Announcements that a listener may be behind; one that is further behind is told that it missed some.
 const ANNOUNCEMENTS: usize = 4096;
@@ -71,7 +71,8 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         strays: arc_swap::ArcSwap::from_pointee(Vec::new()),
         store: store.reader(),
         health: store.health(),
-        notes,
+        notes: arc_swap::ArcSwap::from_pointee(notes),
+        caretaker: store.caretaker(),
     });
     let handle = Handle::new(mailbox.clone(), loader_bell.clone(), Arc::clone(&published));
 
@@ -91,6 +92,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         ApiSocket::bind(&config.paths.socket, config.operator_group)?
     };
 
+    let (store_health, store_news) = (store.health(), mailbox.clone());
     let world = LocalWorld {
         mailbox: mailbox.clone(),
         messages,
@@ -135,6 +137,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     manager.ready();
 
     let stopping = CancellationToken::new();
+    runtime.spawn(watch_store(store_health, store_news));
     runtime.spawn(listen_for_signals(handle.clone(), loader_bell.clone()));
     let server = runtime.spawn(serve(socket, handle, || system_clock::now().wall, stopping.clone()));
 
@@ -199,6 +202,27 @@ fn spawn_loop(event_loop: EventLoop<LocalWorld>) -> anyhow::Result<JoinHandle<Lo
 /// A thread that panicked has said so; the others are taken down in order all the same.
 fn join<T>(thread: JoinHandle<T>, name: &str) -> Option<T> {
     thread.join().map_err(|_| tracing::error!("the {name} ended by a panic")).ok()
+}
+
+/// Tells the loop whether the store can record runs, now and whenever that changes.
+async fn watch_store(mut health: store::Health, mailbox: Mailbox) {
+    let mut told = StoreCondition::Good;
+    let mut state = health.state();
+    loop {
+        let condition = match state {
+            WriteState::Writing => StoreCondition::Good,
+            WriteState::OnReserve => StoreCondition::Short,
+            WriteState::Failing { .. } => StoreCondition::Failing,
+            WriteState::Closed => return,
+        };
+        let is_news = condition != told;
+        told = condition;
+        // The mailbox may be full for a moment.
+        if is_news && !tokio::task::block_in_place(|| mailbox.send(Message::Input(Input::Store(condition)))) {
+            return;
+        }
+        state = health.changed().await;
+    }
 }
 
 async fn listen_for_signals(handle: Handle, loader: LoaderBell) {

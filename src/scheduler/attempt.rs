@@ -172,6 +172,9 @@ impl Scheduler {
             true => job.state.totals.succeeded += 1,
             false => job.state.totals.unsuccessful += 1,
         }
+        // A wall clock that was set back meanwhile tells nothing.
+        let ran = run.started_at().and_then(|started_at| (ended_at - started_at).to_std().ok()).unwrap_or_default();
+        job.state.totals.run_time = job.state.totals.run_time.saturating_add(ran);
         if job.state.last.as_ref().is_none_or(|last| last.number < id.number) {
             job.state.last = Some(LastRun { number: id.number, outcome, started_at: run.started_at(), ended_at });
         }

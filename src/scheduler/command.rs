@@ -24,6 +24,9 @@ impl Scheduler {
         if self.snapshot.draining {
             return Err(Refusal::Draining);
         }
+        if self.holding {
+            return Err(Refusal::StoreFailed);
+        }
         let job = self.known(name)?;
         let Some(spec) = job.spec.as_ref() else { return Err(Refusal::Faulty(name.clone())) };
         let policy = spec.overlap.name();

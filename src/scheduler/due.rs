@@ -23,7 +23,7 @@ struct Candidate {
 
 impl Scheduler {
     pub(super) fn tick(&mut self, now: Now) {
-        if self.snapshot.draining {
+        if self.starts_nothing() {
             return;
         }
         let is_due = |entry: &&(Timestamp, JobName)| entry.0 <= now.wall;
@@ -73,7 +73,7 @@ impl Scheduler {
 
     /// Settles every occurrence of a job that is due, up to [`EVALUATE_LIMIT`], and the end of its pause.
     pub(super) fn evaluate(&mut self, name: &JobName, now: Now) {
-        if self.snapshot.draining {
+        if self.starts_nothing() {
             return;
         }
         let job = self.job(name);

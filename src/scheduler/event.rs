@@ -23,6 +23,9 @@ pub enum Event {
     Report(Report),
     /// A client asks.
     Command(Command),
+    /// From now on no run could be recorded to its end, or it could again: start none meanwhile, and settle no
+    /// occurrence. What comes due waits for the catch-up policy.
+    Hold(bool),
 }
 
 /// What a client may ask of the scheduler. Every command is answered by one [`Answer`] or [`Refusal`], after the commit.

@@ -121,6 +121,8 @@ pub struct Totals {
     pub unsuccessful: u64,
     /// Skipped occurrences.
     pub skipped: u64,
+    /// Time of all finished runs from the start of their first attempt to their end.
+    pub run_time: std::time::Duration,
 }
 
 /// What a restart gives back to the scheduler.

@@ -15,8 +15,9 @@ impl Scheduler {
     pub(super) fn load(&mut self, now: Now, set: SpecSet) -> LoadSummary {
         self.snapshot.held_back = self.suspicious(&set).filter(|_| !set.confirmed);
         let mut summary = LoadSummary { held_back: self.snapshot.held_back, ..LoadSummary::default() };
-        // A daemon that goes down settles nothing any more: its successor reads the directory again.
-        if summary.held_back.is_some() || self.snapshot.draining {
+        // A daemon that goes down settles nothing any more: its successor reads the directory again. During a hold the
+        // loop keeps the set until that ends.
+        if summary.held_back.is_some() || self.starts_nothing() {
             summary.unchanged = self.snapshot.jobs.values().filter(|job| !job.is_removed()).count();
             return summary;
         }

@@ -49,6 +49,8 @@ pub struct Scheduler {
     due: BTreeSet<(Timestamp, JobName)>,
     /// Runs in back-off by the end of it.
     backoff: BTreeSet<(Monotonic, RunId)>,
+    /// Whether nothing is started and settled, since it could not be recorded.
+    holding: bool,
     ledger: Ledger,
 }
 
@@ -63,6 +65,7 @@ impl Scheduler {
             Event::SupervisorConnected => self.reconnect(now),
             Event::Report(report) => self.report(now, report),
             Event::Command(command) => answer = Some(self.command(now, command)),
+            Event::Hold(holding) => self.hold(holding, now),
         }
         let jobs = &self.snapshot.jobs;
         let state_of = |name: &JobName| jobs.get(name).filter(|job| job.is_durable()).map(|job| job.state.clone());
@@ -76,10 +79,25 @@ impl Scheduler {
 
     /// When the next [`Event::Tick`] is needed at the latest.
     pub fn wake(&self) -> Wake {
-        if self.snapshot.draining {
+        if self.starts_nothing() {
             return Wake::default();
         }
         Wake { wall: self.due.first().map(|&(at, _)| at), monotonic: self.backoff.first().map(|&(at, _)| at) }
+    }
+
+    /// Whether no run is started and no occurrence settled at present.
+    const fn starts_nothing(&self) -> bool {
+        self.snapshot.draining || self.holding
+    }
+
+    /// Begins or ends a time in which nothing could be recorded. Runs that waited for a place meanwhile start after it.
+    fn hold(&mut self, holding: bool, now: Now) {
+        self.holding = holding;
+        if !holding {
+            let waiting: BTreeSet<JobName> =
+                self.snapshot.live.values().filter(|run| run.is_queued()).map(|run| run.id.job.clone()).collect();
+            waiting.iter().for_each(|name| self.dequeue(name, now));
+        }
     }
 
     /// Whether an attempt of any run is with the supervisor, or about to be.

@@ -22,6 +22,7 @@ impl Scheduler {
             retired: BTreeMap::new(),
             due: std::collections::BTreeSet::new(),
             backoff: std::collections::BTreeSet::new(),
+            holding: false,
             ledger: super::Ledger::default(),
         };
         let mut live = BTreeMap::<_, Vec<u64>>::new();

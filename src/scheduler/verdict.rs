@@ -108,7 +108,7 @@ impl Scheduler {
 
     /// Launches queued runs of a job while the policy has room for them.
     pub(super) fn dequeue(&mut self, name: &JobName, now: Now) {
-        if self.snapshot.draining {
+        if self.starts_nothing() {
             return;
         }
         let room = self.job(name).spec.as_ref().map_or(1, |spec| spec.overlap.max_concurrent());

@@ -104,21 +104,26 @@ impl Manifest {
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn read(path: &Path) -> io::Result<Reading> {
-        #[derive(Deserialize)]
-        struct FormatOnly {
-            format: u32,
-        }
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(Reading::None),
             Err(fault) => return Err(fault),
         };
-        let Some(text) = unsealed(&bytes) else { return Ok(Reading::Unreadable) };
-        Ok(match serde_json::from_slice::<FormatOnly>(text) {
+        Ok(Self::look(&bytes))
+    }
+
+    /// Reads the bytes of a manifest.
+    pub fn look(bytes: &[u8]) -> Reading {
+        #[derive(Deserialize)]
+        struct FormatOnly {
+            format: u32,
+        }
+        let Some(text) = unsealed(bytes) else { return Reading::Unreadable };
+        match serde_json::from_slice::<FormatOnly>(text) {
             Ok(FormatOnly { format }) if format > FORMAT => Reading::Newer(format),
             Ok(_) => serde_json::from_slice(text).map_or(Reading::Unreadable, Reading::Good),
             Err(_) => Reading::Unreadable,
-        })
+        }
     }
 
     /// Writes it, durably, in place of the one before.

@@ -17,6 +17,7 @@
 mod aside;
 mod backup;
 mod batch;
+mod caretaker;
 mod check;
 mod compact;
 mod database;
@@ -24,6 +25,7 @@ mod export;
 mod faults;
 mod files;
 mod frame;
+pub mod fuzzing;
 mod guard;
 mod health;
 mod inspect;
@@ -52,6 +54,7 @@ use crate::clock::Timestamp;
 use crate::run::{Run, RunState, Skip, SkipKey};
 
 pub use backup::BACKUPS_KEPT;
+pub use caretaker::Caretaker;
 pub use compact::{CompactError, Compacted};
 pub use export::{ExportError, ExportSummary, ImportError};
 pub use faults::{Faults, Step};

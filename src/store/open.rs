@@ -3,10 +3,11 @@
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
+use super::caretaker::{self, Caretaker};
 use super::database::Database;
 use super::export::ImportError;
 use super::faults::Faults;
@@ -20,7 +21,7 @@ use super::record::Meta;
 use super::recover::recover;
 use super::reserve::RESERVE_BYTES;
 use super::safeguard::{self, file_fault};
-use super::upkeep::{Upkeep, UpkeepDone, UpkeepError};
+use super::upkeep::UpkeepError;
 use super::writer::{CommitError, Done, Inbox, QUEUE_LIMIT, Request, Writer};
 use crate::clock::Timestamp;
 use crate::scheduler::{Change, Recovered};
@@ -200,13 +201,7 @@ impl Store {
     /// `done` gets an error only when the queue is full or the store is closed. While the disk fails, the commit waits
     /// and the store tries again; [`Store::health`] tells.
     pub fn commit(&self, changes: Vec<Change>, done: Done) {
-        self.send(Request::Commit(changes, done));
-    }
-
-    /// Does what is to be done now and then, from the writer's thread, and calls `done`. Commits wait meanwhile: about a
-    /// second for a million records.
-    pub fn upkeep(&self, what: Upkeep, done: UpkeepDone) {
-        self.send(Request::Upkeep(what, done));
+        caretaker::send(&self.requests, Request::Commit(changes, done));
     }
 
     /// Reads beside the writer.
@@ -219,25 +214,14 @@ impl Store {
         self.health.clone()
     }
 
-    /// Somebody has seen the notes: they are not told again when the store is opened next.
-    ///
-    /// # Errors
-    /// When the file of notes cannot be removed.
-    pub fn acknowledge_notes(&self) -> io::Result<()> {
-        notes::acknowledge(&self.notices)
+    /// Asks for upkeep, and acknowledges notes.
+    pub fn caretaker(&self) -> Caretaker {
+        Caretaker { requests: self.requests.clone(), notices: self.notices.clone() }
     }
 
     /// Writes what waits, and closes. A commit that fails meanwhile is given up (`CommitError::Closed`).
     pub fn close(self) {
         drop(self);
-    }
-
-    fn send(&self, request: Request) {
-        match self.requests.try_send(request) {
-            Ok(()) => {}
-            Err(TrySendError::Full(request)) => request.refuse(CommitError::Busy),
-            Err(TrySendError::Disconnected(request)) => request.refuse(CommitError::Closed),
-        }
     }
 }
 

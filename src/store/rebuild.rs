@@ -137,11 +137,23 @@ impl<'a> Rebuild<'a> {
         Ok(gaps)
     }
 
-    /// Lets the texts go that no job and no live run refers to, and makes everything durable.
+    /// Makes everything durable.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn finish(mut self) -> Result<Meta, RebuildError> {
+        self.write_pending()?;
+        let sealed = Batch::new(self.database, &self.meta).seal();
+        apply_bounded(self.database, &sealed.operations)?;
+        self.database.settle()?;
+        Ok(sealed.meta)
+    }
+
+    /// Lets the texts go that no job and no live run refers to: salvage brings old ones back.
     ///
     /// # Errors
     /// When the database cannot be read or written.
-    pub fn finish(mut self) -> Result<Meta, RebuildError> {
+    pub fn forget_unused_sources(&mut self) -> Result<(), RebuildError> {
         self.write_pending()?;
         let needed = needed_sources(self.database)?;
         let mut batch = Batch::new(self.database, &self.meta);
@@ -155,8 +167,8 @@ impl<'a> Rebuild<'a> {
         }
         let sealed = batch.seal();
         apply_bounded(self.database, &sealed.operations)?;
-        self.database.settle()?;
-        Ok(sealed.meta)
+        self.meta = sealed.meta;
+        Ok(())
     }
 
     fn write_pending(&mut self) -> Result<(), RebuildError> {
@@ -260,6 +272,22 @@ fn newest_directories(runs_dir: &Path) -> io::Result<BTreeMap<JobName, u64>> {
         }
     }
     Ok(newest)
+}
+
+/// A job of which there is a directory of a run that the database has not heard of, if there is one. A directory is made
+/// after the commit that made the run: then the database is of before.
+///
+/// # Errors
+/// When either cannot be read.
+pub(super) fn unheard_of(database: &Database, runs_dir: &Path) -> Result<Option<String>, RebuildError> {
+    let directories = newest_directories(runs_dir)?;
+    if directories.is_empty() {
+        return Ok(None);
+    }
+    let jobs = job_states(database)?;
+    let is_known = |job: &JobName, number: u64| jobs.get(job).is_some_and(|state| state.last_number >= number);
+    let ahead = directories.into_iter().find(|(job, number)| !is_known(job, *number));
+    Ok(ahead.map(|(job, number)| format!("there is a directory of the run {job}/{number}, of which it has not heard")))
 }
 
 /// Whether some job has a directory of a run below `runs_dir`.

@@ -22,7 +22,7 @@ use super::manifest::{Expectation, Imprint, Manifest, Reading, Witness};
 use super::notes::Note;
 use super::open::{OpenError, Options};
 use super::read::{ReadError, load_meta, with_cause};
-use super::rebuild::{Outcome, Rebuild, RebuildError, has_runs, newest_whole_backup};
+use super::rebuild::{self, Outcome, Rebuild, RebuildError, has_runs, newest_whole_backup};
 use super::record::{Digest, Meta};
 
 /// Why a database cannot be used as it is.
@@ -130,7 +130,8 @@ fn open_checked(files: &Files, options: &Options, expected: &Expectation) -> Res
         let (found, said) = (check.digest.keys, meta.digest.keys);
         return Err(Unusable::Damaged(format!("it holds {found} keys where {said} were written, or other ones")));
     }
-    match expected.contradiction(meta.sequence, meta.digest) {
+    let unheard_of = rebuild::unheard_of(&database, &files.runs).map_err(|fault| rebuild_unusable(files, fault))?;
+    match expected.contradiction(meta.sequence, meta.digest).or(unheard_of) {
         Some(reason) => Err(Unusable::Damaged(reason)),
         None => Ok((database, meta)),
     }
@@ -212,6 +213,7 @@ fn fill(
     }
     if !plan.is_exact {
         outcome.gaps = rebuild.close_gaps(&files.runs, options.now)?;
+        rebuild.forget_unused_sources()?;
     }
     rebuild.finish()
 }
@@ -303,10 +305,14 @@ fn refuse(files: &Files, unusable: Unusable) -> OpenError {
 }
 
 fn rebuild_fault(files: &Files, fault: RebuildError) -> OpenError {
+    refuse(files, rebuild_unusable(files, fault))
+}
+
+fn rebuild_unusable(files: &Files, fault: RebuildError) -> Unusable {
     match fault {
-        RebuildError::Database(fault) => refuse(files, database_fault(files, fault)),
-        RebuildError::Read(fault) => refuse(files, read_fault(files, fault)),
-        RebuildError::Io(source) => OpenError::File { step: "restore", path: files.dir.clone(), source },
-        RebuildError::Import(fault) => OpenError::Import(fault),
+        RebuildError::Database(fault) => database_fault(files, fault),
+        RebuildError::Read(fault) => read_fault(files, fault),
+        RebuildError::Io(source) => Unusable::Refused(file_fault("read", &files.dir)(source)),
+        RebuildError::Import(fault) => Unusable::Refused(OpenError::Import(fault)),
     }
 }

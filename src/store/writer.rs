@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use super::aside::remove_if_there;
 use super::backup::Unsettled;
 use super::batch::{Batch, Sealed};
 use super::compact::{CompactError, Compacted, copy_into_fresh};
@@ -351,6 +352,10 @@ impl Writer {
     }
 
     fn routine(&mut self, now: crate::clock::Timestamp) -> Result<upkeep::Done, UpkeepError> {
+        // The last room is for records.
+        if self.reserve.is_given_up() {
+            return Ok(upkeep::Done::default());
+        }
         let due = upkeep::backup_is_due(&self.files, self.meta.sequence, now)
             .map_err(|fault| UpkeepError::Export { path: self.files.backups.clone(), source: fault.into() })?;
         let mut done = upkeep::Done::default();
@@ -371,7 +376,9 @@ impl Writer {
 
     /// Puts a copy without holes in the place of the database.
     fn compact(&mut self) -> Result<Compacted, UpkeepError> {
-        let sizes = self.with_database(|database| Ok(copy_into_fresh(database, &self.files, &self.options.faults)?))?;
+        let sizes = self
+            .with_database(|database| Ok(copy_into_fresh(database, &self.files, &self.options.faults)?))
+            .inspect_err(|_| self.discard_fresh())?;
         drop(self.take_database());
         let swapped = self.files.swap_in_fresh();
         // Whichever of the two lies in place now holds the same.
@@ -383,6 +390,12 @@ impl Writer {
         })?;
         opened.map_err(|fault| CompactError::Database(with_cause(&fault)))?;
         Ok(sizes)
+    }
+
+    fn discard_fresh(&self) {
+        if let Err(fault) = remove_if_there(&self.files.fresh) {
+            tracing::warn!(%fault, path = %self.files.fresh.display(), "half a database stays behind");
+        }
     }
 }
 

@@ -67,7 +67,7 @@ pub fn commit(store: &Store, changes: Vec<Change>) {
 /// Asks for upkeep and waits.
 pub fn upkeep(store: &Store, what: Upkeep) -> Result<UpkeepOutcome, UpkeepError> {
     let (sender, receiver) = mpsc::channel();
-    store.upkeep(what, Box::new(move |result| sender.send(result).expect("the test waits")));
+    store.caretaker().ask(what, Box::new(move |result| sender.send(result).expect("the test waits")));
     receiver.recv_timeout(PATIENCE).expect("an answer")
 }
 
@@ -81,7 +81,7 @@ pub fn state(last_number: u64, revision: Option<Revision>) -> JobState {
         removed_at: None,
         last: None,
         open_skip: None,
-        totals: Totals { succeeded: last_number, unsuccessful: 0, skipped: 0 },
+        totals: Totals { succeeded: last_number, ..Totals::default() },
     }
 }
 

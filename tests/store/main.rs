@@ -4,8 +4,17 @@
 //! |---|---|---|
 //! | `JOBSD_DAMAGES` | seeds of damage that are tried | 60 |
 //! | `JOBSD_DAMAGE_SEED` | only this seed, with a trace | |
+//! | `JOBSD_POWER_CUTS` | power cuts | 5 |
+//! | `JOBSD_REQUIRE_MOUNT` | fail where no file system can be mounted, instead of saying so | |
 
 mod build;
 mod damage;
+mod disk_full;
+#[expect(dead_code, reason = "it serves the daemon's own tests too")]
+#[path = "../it/harness.rs"]
+mod harness;
 mod kit;
+mod mounted;
+mod power;
 mod refuse;
+mod ways_out;

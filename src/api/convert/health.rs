@@ -6,7 +6,7 @@ use crate::run::{Outcome, RunId};
 use crate::schedule::Zone;
 use crate::scheduler::{HeldBack, Job, Snapshot};
 use crate::spec::Fault;
-use crate::store::WriteState;
+use crate::store::{Note, WriteState};
 
 /// The whole report.
 pub fn health(handle: &Handle) -> types::Health {
@@ -52,11 +52,8 @@ fn readiness(supervisor: &SupervisorState, store: &WriteState, draining: bool) -
             None
         }
     };
-    match store {
-        WriteState::Writing | WriteState::OnReserve => {}
-        // A start is durable before it is asked for.
-        WriteState::Failing { .. } | WriteState::Closed => problems.extend(store_problem(store)),
-    }
+    // A start is durable before it is asked for, and there must be room for its end.
+    problems.extend(store_problem(store));
     if draining {
         problems.push("the daemon is going down and starts no runs".to_owned());
     }
@@ -72,7 +69,7 @@ fn store(handle: &Handle) -> types::StoreHealth {
         WriteState::Closed => "closed",
     };
     types::StoreHealth {
-        ok: state == WriteState::Writing,
+        ok: state == WriteState::Writing && !handle.store_notes().iter().any(Note::is_loss),
         state: word.to_owned(),
         problem: store_problem(&state),
         notes: handle.store_notes().iter().map(ToString::to_string).collect(),
@@ -82,9 +79,10 @@ fn store(handle: &Handle) -> types::StoreHealth {
 fn store_problem(state: &WriteState) -> Option<String> {
     match state {
         WriteState::Writing => None,
-        WriteState::OnReserve => {
-            Some("the disk of the state directory is full; what is written uses up the reserve".to_owned())
-        }
+        WriteState::OnReserve => Some(
+            "the disk of the state directory is full: live runs are recorded on the reserve, and none is started"
+                .to_owned(),
+        ),
         WriteState::Failing { reason, disk_full, failures } => {
             let what =
                 if *disk_full { "the disk of the state directory is full" } else { "the state cannot be written" };
@@ -171,7 +169,7 @@ mod tests {
             WriteState::Failing { reason: "No space left on device".to_owned(), disk_full: true, failures: 3 };
         for (supervisor, store, draining, problem) in [
             (&connected, &WriteState::Writing, false, None),
-            (&connected, &WriteState::OnReserve, false, None),
+            (&connected, &WriteState::OnReserve, false, Some("none is started")),
             (&connected, &failing, false, Some("state directory is full, tried 3 times: No space left")),
             (&connected, &WriteState::Closed, false, Some("was closed")),
             (&connected, &WriteState::Writing, true, Some("going down")),

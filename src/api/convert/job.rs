@@ -40,6 +40,7 @@ pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
             succeeded: job.state.totals.succeeded,
             unsuccessful: job.state.totals.unsuccessful,
             skipped: job.state.totals.skipped,
+            run_seconds: super::seconds(job.state.totals.run_time),
         },
     }
 }

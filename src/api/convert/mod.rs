@@ -4,12 +4,14 @@ mod daemon;
 mod health;
 mod job;
 mod run;
+mod state;
 mod statistics;
 
 pub use daemon::{config, load_summary, shutdown_mode};
 pub use health::{health, is_failure, jobs as jobs_health, live, ready};
 pub use job::{definition, detail, excluded, job, occurrence};
 pub use run::{entry_of_run, entry_of_skip, history_entry, run};
+pub use state::exported;
 pub use statistics::statistics;
 
 /// A length of time as a number of seconds, cut to microseconds.

@@ -94,6 +94,8 @@ codes! {
     Internal = "internal", 500;
     /// The jobs directory cannot be read.
     JobsDirectory = "jobs_directory", 500;
+    /// The export or backup could not be written.
+    ExportFailed = "export_failed", 500;
     /// The change could not be made durable.
     StoreFailed = "store_failed", 500;
     /// More requests wait than the daemon takes.

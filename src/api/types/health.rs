@@ -48,15 +48,15 @@ pub struct Ready {
 /// Whether what happens is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreHealth {
-    /// Whether it is written as usual.
+    /// Whether it is written as usual, and nobody has still to acknowledge a loss.
     pub ok: bool,
     /// `writing`, `on_reserve` (the disk is full, and room that was set aside is used up), `failing` (tried again until
     /// it works) or `closed`.
     pub state: String,
     /// What is wrong, in a sentence.
     pub problem: Option<String>,
-    /// What had to be worked around when the daemon started, one sentence each. It stays until the next start and does
-    /// not count against `ok`.
+    /// What had to be worked around when the daemon started, one sentence each. What tells of a loss stays, also over
+    /// restarts, until `POST /v1/state/acknowledge`.
     pub notes: Vec<String>,
 }
 

@@ -184,7 +184,7 @@ pub struct Fault {
 }
 
 /// Counts of a job since it was first seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
     /// Runs that succeeded.
     pub succeeded: u64,
@@ -192,6 +192,9 @@ pub struct Totals {
     pub unsuccessful: u64,
     /// Skipped occurrences.
     pub skipped: u64,
+    /// Time of all finished runs, from start to end.
+    #[serde(default)]
+    pub run_seconds: f64,
 }
 
 /// Answer of `GET /v1/jobs/{job}/next`.

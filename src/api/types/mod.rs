@@ -13,6 +13,7 @@ mod health;
 mod job;
 mod output;
 mod run;
+mod state;
 mod statistics;
 mod time;
 mod words;
@@ -27,6 +28,7 @@ pub use job::{
 };
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use run::{Attempt, Cancelled, Entry, HistoryPage, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered};
+pub use state::{Acknowledged, Compacted, ExportRequest, Exported};
 pub use statistics::{Halves, JobStatistics, Quantiles, StatisticsPage};
 pub use time::Time;
 pub use words::{JobState, Outcome, RunState, Stream, Trigger};

@@ -32,7 +32,7 @@ pub fn job(name: &str) -> Job {
         removed_at: None,
         tags: Vec::new(),
         owner: None,
-        totals: Totals { succeeded: 40, unsuccessful: 1, skipped: 0 },
+        totals: Totals { succeeded: 40, unsuccessful: 1, skipped: 0, run_seconds: 820.0 },
     }
 }
 

@@ -103,6 +103,7 @@ fn golden() -> Vec<(String, Record)> {
         }),
         ("job".to_owned(), Record::Job(job("backup"), Box::new(sample::state(7)))),
         ("job-full".to_owned(), Record::Job(job("backup"), Box::new(full_state()))),
+        ("job-ran".to_owned(), Record::Job(job("backup"), Box::new(state_that_ran()))),
         ("run-finished".to_owned(), Record::Run(Box::new(finished("backup", 7)))),
         ("run-attempts".to_owned(), Record::Run(Box::new(run_with_attempts()))),
     ];
@@ -127,9 +128,14 @@ fn full_state() -> crate::scheduler::JobState {
             ended_at: sample::at(5),
         }),
         open_skip: Some(skip("backup", 7, 2, 80)),
-        totals: Totals { succeeded: 5, unsuccessful: 2, skipped: 9 },
+        totals: Totals { succeeded: 5, unsuccessful: 2, skipped: 9, ..Totals::default() },
         ..sample::state(7)
     }
+}
+
+fn state_that_ran() -> crate::scheduler::JobState {
+    let run_time = std::time::Duration::from_micros(86_400_000_001);
+    crate::scheduler::JobState { totals: Totals { succeeded: 3, run_time, ..Totals::default() }, ..sample::state(3) }
 }
 
 fn states() -> Vec<(&'static str, RunState)> {

@@ -291,8 +291,9 @@ prop_compose! {
         last in option::of(any_last()),
         open_skip in option::of(any_skip()),
         (succeeded, unsuccessful, skipped) in any::<(u64, u64, u64)>(),
+        run_time in any_span(),
     ) -> JobState {
-        let totals = Totals { succeeded, unsuccessful, skipped };
+        let totals = Totals { succeeded, unsuccessful, skipped, run_time };
         JobState { revision, cursor, first_seen, last_number, paused, removed_at, last, open_skip, totals }
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::Outcome;
 use super::run::{Skip, name};
-use super::{Micros, is_default, timestamp};
+use super::{Micros, Span, is_default, timestamp};
 use crate::scheduler::{self, JobState};
 use crate::spec::{JobName, Revision};
 
@@ -31,6 +31,8 @@ pub(in crate::store::record) struct Job {
     unsuccessful: u64,
     #[serde(default, skip_serializing_if = "is_default")]
     skipped: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    run_time: Span,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +69,7 @@ impl Job {
             succeeded: state.totals.succeeded,
             unsuccessful: state.totals.unsuccessful,
             skipped: state.totals.skipped,
+            run_time: state.totals.run_time.into(),
         }
     }
 
@@ -84,6 +87,7 @@ impl Job {
                 succeeded: self.succeeded,
                 unsuccessful: self.unsuccessful,
                 skipped: self.skipped,
+                run_time: self.run_time.into(),
             },
         };
         Ok((name(&self.job)?, state))
