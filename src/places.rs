@@ -108,6 +108,7 @@ mod tests {
             state_home: None,
             runtime_dir: runtime.map(PathBuf::from),
             timezone: None,
+            machine: crate::spec::Machine::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::schedule::Zone;
-use crate::spec::Account;
+use crate::spec::{Account, Machine};
 
 /// Who the process is, and what its environment says about places and time.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Surroundings {
     pub runtime_dir: Option<PathBuf>,
     /// The machine's time zone; `None` when it cannot be told.
     pub timezone: Option<Zone>,
+    /// What the machine lets the process do for its jobs.
+    pub machine: Machine,
 }
 
 impl Surroundings {
@@ -45,6 +47,7 @@ impl Surroundings {
             state_home: absolute("XDG_STATE_HOME"),
             runtime_dir: absolute("XDG_RUNTIME_DIR"),
             timezone: timezone(std::env::var_os("TZ").as_deref()),
+            machine: Machine::default(),
         }
     }
 

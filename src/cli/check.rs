@@ -71,7 +71,7 @@ impl Ground {
         checked: &mut Vec<Checked>,
     ) -> Result<Self, Failure> {
         let timezone = around.timezone.unwrap_or_else(Zone::utc);
-        let bare = Reading { defaults: String::new(), authority: Authority::Anybody, timezone };
+        let bare = Reading::of_text(timezone);
         let config = match Config::load(flags, around) {
             Ok(config) => config,
             Err(ConfigError::Faulty(faults)) => {

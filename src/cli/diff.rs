@@ -119,11 +119,7 @@ fn reading(daemon: &DaemonConfig, version: &Version) -> Reading {
         trust_owners: vec![version.uid],
         ..Flags::default()
     };
-    let bare = || Reading {
-        defaults: String::new(),
-        authority: Authority::Anybody,
-        timezone: around.timezone.unwrap_or_else(Zone::utc),
-    };
+    let bare = || Reading::of_text(around.timezone.unwrap_or_else(Zone::utc));
     let read = daemon.config.is_some().then(|| Config::load(&flags, &around));
     match read {
         Some(Ok(config)) => Reading { authority: Authority::Anybody, ..config.reading },

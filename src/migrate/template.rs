@@ -54,12 +54,17 @@ impl Template {
 mod tests {
     use super::*;
     use crate::schedule::Zone;
-    use crate::spec::{Authority, ReadContext, Source, read};
+    use crate::spec::{Authority, Machine, ReadContext, Source, read};
 
     #[test]
     fn every_template_is_a_good_job_file_that_runs_nothing_by_itself() {
         let job = JobName::new("nightly").unwrap();
-        let context = ReadContext { path: "nightly.toml".into(), authority: Authority::Anybody, timezone: Zone::utc() };
+        let context = ReadContext {
+            path: "nightly.toml".into(),
+            authority: Authority::Anybody,
+            timezone: Zone::utc(),
+            machine: Machine::default(),
+        };
         for template in Template::ALL {
             let text = template.text(&job);
             assert!(!text.contains("NAME") && text.contains("nightly"), "{}", template.name());

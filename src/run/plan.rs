@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::AttemptId;
-use crate::spec::{Environment, Identity, OutputPolicy, StopPolicy};
+use crate::spec::{Environment, Identity, OutputPolicy, ProcessSpec, StopPolicy};
 
 /// One attempt, ready to launch. The engine may die the moment after it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct LaunchPlan {
     pub working_directory: Option<PathBuf>,
     /// As whom; the supervisor's own user when empty.
     pub identity: Identity,
+    /// How its processes are made.
+    pub process: ProcessSpec,
     /// Time from the start of the program to the stop ladder.
     pub timeout: Option<Duration>,
     /// The stop ladder.

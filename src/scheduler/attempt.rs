@@ -8,7 +8,9 @@ use crate::run::{
     AttemptEnd, AttemptId, Deadline, Ending, LaunchPlan, Outcome, OutputSummary, Report, Run, RunId, RunState,
     StopReason, Transition, Usage,
 };
-use crate::spec::{Backoff, Environment, Identity, JobName, JobSpec, OutputPolicy, Retry, Revision, StopPolicy};
+use crate::spec::{
+    Backoff, Environment, Identity, JobName, JobSpec, OutputPolicy, ProcessSpec, Retry, Revision, StopPolicy,
+};
 
 impl Scheduler {
     /// Asks for the run's next attempt.
@@ -244,6 +246,7 @@ fn plan(spec: &JobSpec, run: &Run) -> LaunchPlan {
         environment,
         working_directory: spec.working_directory.clone(),
         identity: spec.identity.clone(),
+        process: spec.process.clone(),
         timeout: spec.timeout,
         stop: spec.stop,
         output: spec.output,
@@ -258,6 +261,7 @@ fn bare_plan(run: &Run) -> LaunchPlan {
         environment: Environment::default(),
         working_directory: None,
         identity: Identity::default(),
+        process: ProcessSpec::default(),
         timeout: None,
         stop: StopPolicy { signal: nix::sys::signal::Signal::SIGTERM, grace: Duration::from_secs(10) },
         output: OutputPolicy { limit_bytes: 0 },

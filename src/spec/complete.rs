@@ -34,6 +34,7 @@ pub(super) fn complete(
     findings: &mut Findings,
 ) -> Option<JobSpec> {
     let identity = identity(file.user.as_ref(), file.group.as_ref(), &context.authority, findings);
+    let process = file.process.complete(&context.authority, &context.machine, findings);
     let overlap = overlap(file.overlap.as_ref(), file.max_concurrent.as_ref(), findings);
     let catch_up = catch_up(file.catch_up.as_ref(), file.catch_up_window.as_ref(), findings);
     let retry = retry(&file.retry, findings);
@@ -52,6 +53,7 @@ pub(super) fn complete(
         environment,
         working_directory: value(file.working_directory),
         identity,
+        process,
         timeout: value(file.timeout).flatten(),
         stop: StopPolicy {
             signal: value(file.stop_signal).unwrap_or(Signal::SIGTERM),
@@ -73,9 +75,10 @@ pub(super) fn complete(
 }
 
 /// What `[defaults]` mean together. Keys that fit some jobs only, as `max_concurrent`, are no fault here.
-pub(super) fn check_defaults(file: &JobFile, context: &ReadContext, findings: &mut Findings) {
+pub(super) fn check_defaults(file: JobFile, context: &ReadContext, findings: &mut Findings) {
     identity(file.user.as_ref(), file.group.as_ref(), &context.authority, findings);
     check_delays(&file.retry, findings);
+    file.process.complete(&context.authority, &context.machine, findings);
 }
 
 fn value<T>(said: Option<Said<T>>) -> Option<T> {

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::findings::{Findings, Problem, Said};
 use super::limits::{CONCURRENT_LIMIT, DESCRIPTION_LIMIT, OUTPUT_LEAST, OUTPUT_LIMIT, RETENTION_LIMIT, WORD_LIMIT};
+use super::process::ProcessFile;
 use super::schedules::{self, ScheduleLine};
 use super::tree::{Field, Table};
 use super::{ATTEMPTS_LIMIT, Backoff, CatchUpPolicy, values};
@@ -28,6 +29,7 @@ pub(super) struct JobFile {
     pub working_directory: Option<Said<PathBuf>>,
     pub user: Option<Said<String>>,
     pub group: Option<Said<String>>,
+    pub process: ProcessFile,
     pub timeout: Option<Said<Option<Duration>>>,
     pub stop_signal: Option<Said<Signal>>,
     pub stop_grace: Option<Said<Duration>>,
@@ -123,6 +125,7 @@ impl JobFile {
             working_directory: table.read("working_directory", findings, values::absolute_path),
             user: table.read("user", findings, values::account),
             group: table.read("group", findings, values::account),
+            process: ProcessFile::read(table, findings),
             timeout: table.read("timeout", findings, values::duration_or_none),
             stop_signal: table.read("stop_signal", findings, values::signal),
             stop_grace: table.read("stop_grace", findings, values::duration),
@@ -189,6 +192,7 @@ impl JobFile {
             working_directory: self.working_directory.or(defaults.working_directory),
             user: self.user.or(defaults.user),
             group: self.group.or(defaults.group),
+            process: self.process.over(defaults.process),
             timeout: self.timeout.or(defaults.timeout),
             stop_signal: self.stop_signal.or(defaults.stop_signal),
             stop_grace: self.stop_grace.or(defaults.stop_grace),

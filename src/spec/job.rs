@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{JobName, Revision};
+use super::{JobName, ProcessSpec, Revision};
 use crate::schedule::ScheduleSet;
 
 /// A checked job. Every field is complete: defaults are filled in, units are resolved, contradictions refused.
@@ -30,6 +30,8 @@ pub struct JobSpec {
     pub working_directory: Option<PathBuf>,
     /// As whom it is executed.
     pub identity: Identity,
+    /// How its processes are made.
+    pub process: ProcessSpec,
     /// How long one attempt may run; unlimited when absent.
     pub timeout: Option<Duration>,
     /// How an attempt is stopped.

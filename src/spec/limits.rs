@@ -17,6 +17,15 @@ pub const ARGUMENT_LIMIT: usize = 32 * 4096;
 /// usual 8 MiB; half of that leaves room for the base environment and for smaller stacks.
 pub const ARGUMENTS_LIMIT: usize = 1024 * 1024;
 
+/// Bytes of a `stdin` text: it becomes part of the launch plan, which is bounded.
+pub const STDIN_LIMIT: usize = 64 * 1024;
+
+/// Credentials of a job.
+pub const CREDENTIALS_LIMIT: usize = 100;
+
+/// Paths in one list of a job: each costs a mount or more at every launch.
+pub const PATHS_LIMIT: usize = 200;
+
 /// Variables of a job.
 pub const VARIABLES_LIMIT: usize = 1000;
 

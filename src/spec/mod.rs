@@ -7,6 +7,7 @@ mod findings;
 mod job;
 mod limits;
 mod name;
+mod process;
 mod read;
 mod render;
 mod schedules;
@@ -23,6 +24,11 @@ pub(crate) use findings::{Findings, Problem};
 pub use job::*;
 pub use limits::*;
 pub use name::{JobName, NAME_LIMIT, NameError, Revision, Source};
+pub use process::{
+    AddressFamily, Attributes, Bind, Capabilities, Capability, Controller, CpuScheduling, Credential, EnvironmentFile,
+    Feature, Filesystem, Inputs, IoPriority, Isolation, Limits, Machine, Network, OnLeftover, ProcessSpec, Profile,
+    Rlimit, RlimitValue, Stdin, SyscallGroup, Syscalls,
+};
 pub(crate) use read::check_defaults;
 pub use read::{Account, Authority, ReadContext, read};
 pub use set::{Fault, LoadedSpec, SpecEntry, SpecSet};

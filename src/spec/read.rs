@@ -9,7 +9,7 @@ use super::file::JobFile;
 use super::findings::{Findings, Problem};
 use super::limits::FILE_LIMIT;
 use super::schedules::Text;
-use super::{Faults, JobName, JobSpec, Source, syntax};
+use super::{Faults, JobName, JobSpec, Machine, Source, syntax};
 use crate::schedule::Zone;
 use crate::units;
 
@@ -22,6 +22,8 @@ pub struct ReadContext {
     pub authority: Authority,
     /// The zone of schedules that name none.
     pub timezone: Zone,
+    /// What can be had on the machine; one that can do everything accepts every key.
+    pub machine: Machine,
 }
 
 /// As whom the daemon that reads a file may start jobs.
@@ -55,12 +57,13 @@ pub struct Account {
 /// keys those that do not follow from them.
 ///
 /// ```
-/// # use jobsd::spec::{read, Authority, JobName, ReadContext, Source};
+/// # use jobsd::spec::{read, Authority, JobName, Machine, ReadContext, Source};
 /// # use jobsd::schedule::Zone;
 /// let context = ReadContext {
 ///     path: "jobs.d/backup.toml".into(),
 ///     authority: Authority::Anybody,
 ///     timezone: Zone::parse("UTC").unwrap(),
+///     machine: Machine::default(),
 /// };
 /// let name = JobName::new("backup").unwrap();
 /// let source = |text: &str| Source { text: text.into(), defaults: String::new() };
@@ -109,5 +112,5 @@ fn read_defaults(text: &str, findings: &mut Findings) -> JobFile {
 /// Checks `[defaults]` where they stand, in `jobsd.toml`.
 pub(crate) fn check_defaults(table: &DeTable<'_>, source: &str, context: &ReadContext, findings: &mut Findings) {
     let file = JobFile::of_defaults(table, source, findings);
-    super::complete::check_defaults(&file, context, findings);
+    super::complete::check_defaults(file, context, findings);
 }

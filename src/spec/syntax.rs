@@ -48,7 +48,8 @@ pub(super) fn problem(message: &str) -> Problem {
 fn lines_of_environment(text: &str) -> Vec<Range<usize>> {
     /// Tables of a job file and of `jobsd.toml`. A value of several lines may hold a line that looks like any other
     /// header.
-    const HEADERS: [&str; 6] = ["schedule", "retry", "output", "retention", "access", "defaults"];
+    const HEADERS: [&str; 9] =
+        ["schedule", "retry", "output", "retention", "access", "defaults", "rlimits", "limits", "isolation"];
     let mut stretches = Vec::new();
     let mut open = None;
     let mut at = 0;

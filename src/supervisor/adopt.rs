@@ -21,6 +21,7 @@ use super::tree::{Tree, Walk};
 use crate::clock::{Monotonic, Now};
 use crate::output::Writer;
 use crate::run::{AttemptEnd, AttemptId, Ending, OutputSummary, Report, Usage};
+use crate::spec::OnLeftover;
 
 impl Supervisor {
     /// Finds what the supervisor before this one left.
@@ -28,6 +29,9 @@ impl Supervisor {
         let names = self.journal.names();
         for id in &names {
             self.find_on_disk(id);
+        }
+        if let Some(Err(fault)) = self.host.cgroups.as_ref().map(super::cgroup::Hierarchy::sweep) {
+            tracing::warn!(%fault, "cannot look for cgroups that are left over");
         }
         if !names.is_empty() {
             tracing::info!(live = self.attempts.len(), ended = self.ends.len(), "took over from an earlier supervisor");
@@ -140,8 +144,10 @@ impl Supervisor {
         {
             attempt.phase = Phase::Running(executed);
         }
+        let exited = record.as_ref().and_then(|record| record.exited);
         let failed = record.and_then(|record| record.setup_failure);
-        self.main_ended(key, failed.map_or(Ending::Unseen, Ending::SetupFailed), Usage::default());
+        let exited = exited.map_or(Ending::Unseen, |wait_status| Ending::Exited { wait_status });
+        self.main_ended(key, failed.map_or(exited, Ending::SetupFailed), Usage::default());
     }
 }
 
@@ -159,11 +165,12 @@ fn adopt_main(process: Process) -> Main {
 fn adopted_phase(main: &Main, record: &Record, now: Now) -> Phase {
     match (main, record.executed, &record.setup_failure) {
         (Main::Gone, executed, None) => {
-            Phase::Ending(Box::new(MainEnd::new(Ending::Unseen, executed, Usage::default(), now)))
+            let ending = record.exited.map_or(Ending::Unseen, |wait_status| Ending::Exited { wait_status });
+            Phase::Ending(Box::new(MainEnd::new(ending, executed, Usage::default(), record.facts.on_leftover, now)))
         }
         (_, _, Some(failure)) => {
             let ending = Ending::SetupFailed(failure.clone());
-            Phase::Ending(Box::new(MainEnd::new(ending, None, Usage::default(), now)))
+            Phase::Ending(Box::new(MainEnd::new(ending, None, Usage::default(), OnLeftover::Kill, now)))
         }
         (Main::Child(_) | Main::Adopted(..), Some(executed), None) => Phase::Running(executed),
         (Main::Child(_) | Main::Adopted(..), None, None) => Phase::SettingUp(News::Record { next_look: now.monotonic }),

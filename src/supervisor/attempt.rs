@@ -12,6 +12,7 @@ use super::streams::Streams;
 use super::tree::Tree;
 use crate::clock::{Monotonic, Now, Timestamp};
 use crate::run::{AttemptId, Ending, Usage};
+use crate::spec::OnLeftover;
 
 /// Time that a child has to get from fork to exec. A user database or a server that does not answer for so long will
 /// not answer; the attempt ends as `SetupFailed`.
@@ -20,6 +21,10 @@ pub const SETUP_DEADLINE: Duration = Duration::from_secs(30);
 /// Time after which killing is repeated, while something of an attempt still lives: long enough for the kernel to tear
 /// down a process, short enough not to be noticed.
 pub(super) const KILL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Time after which it is looked again whether processes that are waited for, or were left, still live. Those of a cgroup
+/// of this supervisor's are heard of when they end; others are not.
+pub(super) const LEFTOVER_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Time after which an end is reported although processes of the attempt still exist: they were killed and hang in the
 /// kernel, as on a dead network file system. What they may still do, they can only do when that comes back.
@@ -56,8 +61,14 @@ pub(super) enum Phase {
     SettingUp(News),
     /// The program runs.
     Running(Executed),
-    /// The main process has ended; the rest is being cleared away.
+    /// The main process has ended; the rest is being cleared away, or waited for.
     Ending(Box<MainEnd>),
+    /// The end was told, and processes go on that the job leaves behind. What they print is read and dropped, so that
+    /// they do not hang on a full pipe.
+    Left {
+        /// When to look next whether they still do.
+        next_look: Monotonic,
+    },
 }
 
 /// Where news of a child's set-up come from.
@@ -92,6 +103,8 @@ pub(super) struct MainEnd {
     pub at: Timestamp,
     /// Until when an end that nobody saw may still be told by the kernel.
     pub status_until: Monotonic,
+    /// What happens to the processes that are left.
+    pub on_leftover: OnLeftover,
     pub give_up_at: Monotonic,
     pub next_look: Monotonic,
 }
@@ -126,15 +139,32 @@ impl Attempt {
     /// When time itself does something to the attempt.
     pub fn due(&self) -> Option<Monotonic> {
         match (&self.phase, self.stop) {
-            (Phase::Ending(end), _) => Some(end.next_look),
+            (Phase::Left { next_look }, _) => Some(*next_look),
+            (Phase::Ending(end), stop) => {
+                let more = match stop {
+                    _ if !self.awaits_leftovers() => None,
+                    Stop::None => end.executed.and_then(|executed| self.timeout_at(executed)),
+                    Stop::Signalled(stopping) => Some(stopping.kill_at),
+                    Stop::Killing { .. } => None,
+                };
+                more.into_iter().chain([end.next_look]).min()
+            }
             (_, Stop::Signalled(stopping)) => Some(stopping.kill_at),
             (_, Stop::Killing { again_at, .. }) => Some(again_at),
             (Phase::SettingUp(News::Record { next_look }), Stop::None) => Some(*next_look),
             (Phase::SettingUp(News::Pipe { .. } | News::None), Stop::None) => Some(self.setup_deadline()),
-            (Phase::Running(executed), Stop::None) => {
-                self.facts.timeout.map(|timeout| executed.monotonic.saturating_add(timeout))
-            }
+            (Phase::Running(executed), Stop::None) => self.timeout_at(*executed),
         }
+    }
+
+    /// When its time is up.
+    pub fn timeout_at(&self, executed: Executed) -> Option<Monotonic> {
+        self.facts.timeout.map(|timeout| executed.monotonic.saturating_add(timeout))
+    }
+
+    /// Whether the main process has ended, and others are waited for.
+    pub fn awaits_leftovers(&self) -> bool {
+        matches!(&self.phase, Phase::Ending(end) if end.on_leftover == OnLeftover::Wait)
     }
 
     /// When the child has to have executed its program.
@@ -145,7 +175,7 @@ impl Attempt {
     /// When the program was executed, if it was.
     pub fn executed(&self) -> Option<Executed> {
         match &self.phase {
-            Phase::SettingUp(_) => None,
+            Phase::SettingUp(_) | Phase::Left { .. } => None,
             Phase::Running(executed) => Some(*executed),
             Phase::Ending(end) => end.executed,
         }
@@ -154,13 +184,14 @@ impl Attempt {
 
 impl MainEnd {
     /// The end of a main process, seen now.
-    pub fn new(ending: Ending, executed: Option<Executed>, usage: Usage, now: Now) -> Self {
+    pub fn new(ending: Ending, executed: Option<Executed>, usage: Usage, on_leftover: OnLeftover, now: Now) -> Self {
         Self {
             ending,
             executed,
             usage,
             at: now.wall,
             status_until: now.monotonic.saturating_add(STATUS_PATIENCE),
+            on_leftover,
             give_up_at: now.monotonic.saturating_add(GIVE_UP),
             next_look: now.monotonic,
         }

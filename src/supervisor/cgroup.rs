@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -117,6 +118,19 @@ impl Hierarchy {
     /// The cgroup that an earlier supervisor wrote down, if it is one of ours.
     pub fn recorded(&self, path: &Path) -> Option<Cgroup> {
         (path.parent() == Some(&self.base)).then(|| Cgroup { path: path.to_owned() })
+    }
+
+    /// Removes the cgroups of attempts that are over: of those whose processes were left to themselves and have ended
+    /// while no supervisor was there.
+    pub fn sweep(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.base)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                // One that still holds processes stays.
+                Cgroup { path: entry.path() }.remove();
+            }
+        }
+        Ok(())
     }
 
     /// Removes what is empty.
@@ -230,7 +244,7 @@ impl Cgroup {
     /// Whether a child gets into it and lives.
     fn probe(&self, entry: Entry) -> bool {
         let forked = match entry {
-            Entry::Born => self.open().and_then(|fd| fork_into(fd.as_fd())),
+            Entry::Born => self.open().and_then(|fd| fork_into(fd.as_fd(), CloneFlags::empty())),
             Entry::Moves => fork(),
         };
         match forked {

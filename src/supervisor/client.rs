@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use super::clock;
 use super::protocol::wire::{self, ToEngine, ToSupervisor};
 use super::protocol::{ConversionError, FrameBuffer, FrameError, encode};
 use crate::clock::BootId;
 use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, StopReason, Usage};
+use crate::spec::ProcessSpec;
 
 /// Time that the supervisor has to answer, and to take what is said to it. It never waits for anything, so that one that
 /// does not answer for so long hangs.
@@ -58,6 +61,8 @@ pub struct Supervisor {
     pub boot: BootId,
     /// The version of its program.
     pub program: String,
+    /// The version of the protocol that it chose.
+    pub version: u32,
 }
 
 /// Why there is no connection, or none any more.
@@ -121,7 +126,7 @@ impl Link {
             stream.set_read_timeout(read).and_then(|()| stream.set_write_timeout(Some(PATIENCE)))
         };
         timeouts(&stream, Some(PATIENCE)).map_err(LinkError::Socket)?;
-        let hello = ToSupervisor::Hello { versions: vec![wire::VERSION], generation };
+        let hello = ToSupervisor::Hello { versions: vec![wire::VERSION, wire::OLDER_VERSION], generation };
         stream.write_all(&encode(&hello).map_err(LinkError::Frame)?).map_err(LinkError::Socket)?;
         let mut incoming = Reader { stream, buffer: FrameBuffer::default() };
         let supervisor = greet(incoming.next()?)?;
@@ -145,7 +150,8 @@ impl Link {
     /// for up to five seconds.
     ///
     /// A plan that does not fit into a message ([`FRAME_LIMIT`](super::protocol::FRAME_LIMIT)) is not sent: its attempt
-    /// is reported as ended, `SetupFailed`, in place of the supervisor.
+    /// is reported as ended, `SetupFailed`, in place of the supervisor. So is one that asks for what an older supervisor
+    /// does not know (`ENOSYS`): it would start the job without.
     ///
     /// # Errors
     /// When the connection is over; `Closed` is delivered, too.
@@ -158,10 +164,16 @@ impl Link {
             }
             Request::Acknowledge(attempt) => ToSupervisor::Acknowledge { attempt: attempt.into() },
         };
+        if let (wire::OLDER_VERSION, Request::Launch(plan)) = (self.supervisor.version, request)
+            && plan.process != ProcessSpec::default()
+        {
+            deliver(&self.deliver, Incoming::Report(not_sent(plan, Errno::ENOSYS)));
+            return Ok(());
+        }
         match (encode(&message), request) {
             (Ok(frame), _) => self.write(&frame),
             (Err(FrameError::TooLong { .. }), Request::Launch(plan) | Request::Find(plan)) => {
-                deliver(&self.deliver, Incoming::Report(too_long(plan)));
+                deliver(&self.deliver, Incoming::Report(not_sent(plan, Errno::E2BIG)));
                 Ok(())
             }
             (Err(fault), _) => Err(LinkError::Frame(fault)),
@@ -205,8 +217,8 @@ fn deliver(to: &Mutex<Deliver>, incoming: Incoming) {
 
 fn greet(first: ToEngine) -> Result<Supervisor, LinkError> {
     match first {
-        ToEngine::Hello { version: wire::VERSION, pid, boot, program } => {
-            Ok(Supervisor { pid, boot: BootId::new(&boot), program })
+        ToEngine::Hello { version: version @ (wire::VERSION | wire::OLDER_VERSION), pid, boot, program } => {
+            Ok(Supervisor { pid, boot: BootId::new(&boot), program, version })
         }
         ToEngine::Hello { version, .. } => Err(LinkError::Version(version)),
         ToEngine::Refused { reason } => Err(LinkError::Refused(reason)),
@@ -216,9 +228,9 @@ fn greet(first: ToEngine) -> Result<Supervisor, LinkError> {
     }
 }
 
-/// The end of an attempt whose plan is too long.
-fn too_long(plan: &LaunchPlan) -> Report {
-    let failure = SetupFailure { step: "send plan".to_owned(), path: None, errno: nix::errno::Errno::E2BIG as i32 };
+/// The end of an attempt whose plan the supervisor cannot be told.
+fn not_sent(plan: &LaunchPlan, errno: Errno) -> Report {
+    let failure = SetupFailure { step: "send plan".to_owned(), path: None, errno: errno as i32 };
     let end = AttemptEnd {
         ending: Ending::SetupFailed(failure),
         stopped: None,

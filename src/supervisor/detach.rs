@@ -1,10 +1,10 @@
 //! Beginning a supervisor: in the foreground for a service manager, or detached by the engine.
 
 use std::error::Error;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -183,7 +183,9 @@ fn log_to<W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'st
 
 /// Without a file there is no log; the supervisor works all the same.
 fn log_to_file(state_dir: &Path) {
-    if let Ok(log) = BoundedLog::open(state_dir.join("supervisor.log")) {
+    // On a first start it is not there yet. Should this fail, the supervisor will say why.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(state_dir);
+    if let (Ok(()), Ok(log)) = (made, BoundedLog::open(state_dir.join("supervisor.log"))) {
         log_to(Mutex::new(log));
     }
 }

@@ -6,17 +6,20 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::attempt::{Attempt, KILL_INTERVAL, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop};
+use super::attempt::{
+    Attempt, GIVE_UP, KILL_INTERVAL, LEFTOVER_INTERVAL, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop,
+};
 use super::clock;
 use super::line::Line;
 use super::process::ProcessTable;
-use super::record::{self, Stopping};
+use super::record::{self, Record, Stopping};
 use super::serve::{End, OnDisk, Supervisor, WRITE_INTERVAL};
 use super::streams::{DRAIN_BYTES, Heard};
 use super::token::Key;
 use crate::clock::Monotonic;
 use crate::output::Stream;
 use crate::run::{AttemptEnd, AttemptId, Ending, Report, SetupFailure, StopReason, Usage};
+use crate::spec::OnLeftover;
 use crate::supervisor::directory::attempt_dir;
 
 impl Supervisor {
@@ -24,7 +27,8 @@ impl Supervisor {
     pub fn stop(&mut self, key: Key, reason: StopReason) {
         let now = clock::now().monotonic;
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
-        if attempt.stop != Stop::None || matches!(attempt.phase, Phase::Ending(_)) {
+        let over = matches!(attempt.phase, Phase::Ending(_) | Phase::Left { .. }) && !attempt.awaits_leftovers();
+        if attempt.stop != Stop::None || over {
             return;
         }
         let sets_up = matches!(attempt.phase, Phase::SettingUp(_));
@@ -54,19 +58,30 @@ impl Supervisor {
 
     /// An attempt's time has come.
     pub fn on_time(&mut self, key: Key, now: Monotonic) {
+        self.disarm(key);
         let Some(attempt) = self.attempts.get(&key) else { return };
+        let is_ending = matches!(attempt.phase, Phase::Ending(_) | Phase::Left { .. });
         match (&attempt.phase, attempt.stop) {
-            // The look arms the timer again, or is the last one.
-            (Phase::Ending(_), _) => {
-                self.disarm(key);
-                return self.look_at_ending = true;
+            (Phase::Left { .. }, _) => self.look_at_ending = true,
+            (Phase::Ending(end), stop) => {
+                let timeout = end.executed.filter(|_| attempt.awaits_leftovers());
+                let timeout = timeout.and_then(|executed| attempt.timeout_at(executed));
+                match stop {
+                    Stop::None if timeout.is_some_and(|at| at <= now) => self.stop(key, StopReason::TimedOut),
+                    Stop::Signalled(stopping) if stopping.kill_at <= now => self.kill(key, now),
+                    Stop::None | Stop::Signalled(_) | Stop::Killing { .. } => {}
+                }
+                self.look_at_ending = true;
             }
             (_, Stop::Signalled(_) | Stop::Killing { .. }) => self.kill(key, now),
             (Phase::Running(_), Stop::None) => self.stop(key, StopReason::TimedOut),
             (Phase::SettingUp(_), Stop::None) if attempt.setup_deadline() <= now => self.fail_setup(key),
             (Phase::SettingUp(_), Stop::None) => self.read_news(key, now),
         }
-        self.arm(key);
+        // What is ending sets its timer when it was looked at, which comes next.
+        if !is_ending {
+            self.arm(key);
+        }
     }
 
     /// Gives up a child that is not done with its set-up. It never became its program and never will: SIGKILL is sent
@@ -87,6 +102,7 @@ impl Supervisor {
             self.hear_child(key);
             let Some(attempt) = self.attempts.get_mut(&key) else { continue };
             attempt.tree.main_ended();
+            let wait_status = told_status(attempt).unwrap_or(wait_status);
             let ending = match &attempt.phase {
                 Phase::Running(_) => Ending::Exited { wait_status },
                 Phase::SettingUp(_) if attempt.stop != Stop::None => Ending::Exited { wait_status },
@@ -94,7 +110,7 @@ impl Supervisor {
                     Ending::SetupFailed(SetupFailure { step: "set-up".to_owned(), path: None, errno: 0 })
                 }
                 // Its end was told by itself; only its status was missing.
-                Phase::Ending(_) => {
+                Phase::Ending(_) | Phase::Left { .. } => {
                     self.by_pid.remove(&pid);
                     continue;
                 }
@@ -116,7 +132,13 @@ impl Supervisor {
             tracing::warn!(%errno, "cannot take a pipe out of epoll");
         }
         let executed = attempt.executed();
-        attempt.phase = Phase::Ending(Box::new(MainEnd::new(ending, executed, usage, now)));
+        // What is being stopped, or never began, leaves nothing behind.
+        let on_leftover = match (attempt.stop, executed) {
+            (Stop::None, Some(_)) => attempt.facts.on_leftover,
+            (Stop::Signalled(_), Some(_)) if attempt.facts.on_leftover == OnLeftover::Wait => OnLeftover::Wait,
+            (Stop::None | Stop::Signalled(_) | Stop::Killing { .. }, _) => OnLeftover::Kill,
+        };
+        attempt.phase = Phase::Ending(Box::new(MainEnd::new(ending, executed, usage, on_leftover, now)));
         self.ending.insert(key);
         self.look_at_ending = true;
     }
@@ -139,8 +161,25 @@ impl Supervisor {
             tracing::warn!(attempt = %attempt.id, %fault, "cannot see whether processes are left");
             true
         });
-        let Phase::Ending(end) = &mut attempt.phase else { return };
+        let end = match &mut attempt.phase {
+            Phase::Ending(end) => end,
+            Phase::Left { .. } if gone => return self.forget_leftovers(key),
+            Phase::Left { next_look } => {
+                *next_look = now.saturating_add(LEFTOVER_INTERVAL);
+                return self.arm(key);
+            }
+            Phase::SettingUp(_) | Phase::Running(_) => return,
+        };
         let told = end.learn(&attempt.main, now);
+        match (end.on_leftover, attempt.stop) {
+            (OnLeftover::Leave, Stop::None) if !gone && told => return self.leave_behind(key),
+            (OnLeftover::Wait, Stop::None | Stop::Signalled(_)) if !gone => {
+                end.next_look = now.saturating_add(LEFTOVER_INTERVAL);
+                end.give_up_at = now.saturating_add(GIVE_UP);
+                return self.arm(key);
+            }
+            (OnLeftover::Kill | OnLeftover::Leave | OnLeftover::Wait, _) => {}
+        }
         if (!gone || !told) && now < end.give_up_at {
             end.next_look = now.saturating_add(KILL_INTERVAL);
             if !gone {
@@ -155,9 +194,41 @@ impl Supervisor {
         self.finish(key);
     }
 
+    /// Tells the end of an attempt whose other processes go on.
+    fn leave_behind(&mut self, key: Key) {
+        let now = clock::now();
+        let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        attempt.streams.read_rest(&mut self.buffer);
+        let left = Phase::Left { next_look: now.monotonic.saturating_add(LEFTOVER_INTERVAL) };
+        let Phase::Ending(main) = std::mem::replace(&mut attempt.phase, left) else { return };
+        let end = AttemptEnd {
+            ending: main.ending,
+            stopped: None,
+            started_at: main.executed.map(|executed| executed.wall),
+            ended_at: main.at,
+            usage: main.usage,
+            output: attempt.streams.drop_from_now(now.wall),
+        };
+        let id = attempt.id.clone();
+        self.by_id.remove(&id);
+        self.keep_end(id, end, OnDisk::NotYet);
+        self.arm(key);
+    }
+
+    /// The last process that an attempt left behind has ended.
+    fn forget_leftovers(&mut self, key: Key) {
+        self.disarm(key);
+        self.ending.remove(&key);
+        if let Some(mut attempt) = self.attempts.remove(&key) {
+            attempt.streams.finish(&self.epoll, clock::now().wall);
+            remove_credentials(&attempt);
+        }
+    }
+
     fn finish(&mut self, key: Key) {
         self.disarm(key);
         let Some(mut attempt) = self.attempts.remove(&key) else { return };
+        remove_credentials(&attempt);
         self.ending.remove(&key);
         self.by_id.remove(&attempt.id);
         if let Main::Child(pid) = attempt.main
@@ -247,6 +318,30 @@ fn signal(attempt: &Attempt, signal: Signal) {
     };
     if let Err(fault) = attempt.tree.signal(signal, group) {
         tracing::warn!(attempt = %attempt.id, %fault, "cannot send the stop signal to every process");
+    }
+}
+
+/// What the first process among a job's own wrote down of the program's end.
+fn told_status(attempt: &Attempt) -> Option<i32> {
+    if !attempt.facts.own_processes {
+        return None;
+    }
+    let record = Record::read(&attempt.dir).unwrap_or_else(|fault| {
+        tracing::error!(attempt = %attempt.id, %fault, "cannot read the record of an attempt");
+        None
+    });
+    record.and_then(|record| record.exited)
+}
+
+/// Secrets that lie in a directory go with the attempt.
+fn remove_credentials(attempt: &Attempt) {
+    if let Some(directory) = &attempt.facts.credentials {
+        match std::fs::remove_dir_all(directory) {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => {
+                tracing::error!(attempt = %attempt.id, path = %directory.display(), %fault, "cannot remove credentials");
+            }
+            Ok(()) | Err(_) => {}
+        }
     }
 }
 

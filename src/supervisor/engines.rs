@@ -58,6 +58,11 @@ pub(super) struct Introduction<'a> {
     pub boot: &'a BootId,
 }
 
+/// The newest version that both sides speak.
+fn choose_version(offered: &[u32]) -> Option<u32> {
+    [wire::VERSION, wire::OLDER_VERSION].into_iter().find(|version| offered.contains(version))
+}
+
 impl Engines {
     /// Whether somebody is connected.
     pub fn any(&self) -> bool {
@@ -129,8 +134,9 @@ impl Engines {
         generation: u64,
         introduction: &Introduction<'_>,
     ) -> Option<Heard> {
-        let refusal = if !versions.contains(&wire::VERSION) {
-            Some(format!("this supervisor speaks version {} of the protocol, the engine {versions:?}", wire::VERSION))
+        let refusal = if choose_version(versions).is_none() {
+            let own = [wire::VERSION, wire::OLDER_VERSION];
+            Some(format!("this supervisor speaks versions {own:?} of the protocol, the engine {versions:?}"))
         } else if generation < self.highest_generation {
             Some(format!("an engine of generation {} was here; this one is {generation}", self.highest_generation))
         } else {
@@ -153,7 +159,7 @@ impl Engines {
         let (connection, standing) = self.connections.get_mut(&key)?;
         *standing = Standing::Engine { full: false };
         connection.say(&ToEngine::Hello {
-            version: wire::VERSION,
+            version: choose_version(versions)?,
             pid: introduction.pid,
             boot: introduction.boot.as_str().to_owned(),
             program: env!("CARGO_PKG_VERSION").to_owned(),

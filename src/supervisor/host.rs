@@ -21,6 +21,8 @@ pub(super) struct Host {
     pub boot: BootId,
     /// Below it lie the attempts' directories.
     pub runs: PathBuf,
+    /// Where the socket is, and the place for credentials beside it.
+    pub socket_dir: PathBuf,
     /// Standard input of every program.
     pub null: OwnedFd,
     pub own: Account,
@@ -31,12 +33,17 @@ pub(super) struct Host {
 }
 
 impl Host {
+    /// Whether the supervisor may become anybody.
+    pub fn is_root(&self) -> bool {
+        self.own.uid.is_root()
+    }
+
     /// Gathers the facts, and makes this process fit to be a parent: subreaper of its children's orphans, with as many
     /// descriptors as it may have, and with default signal dispositions, which programs inherit.
     ///
     /// # Errors
     /// When /proc or /dev is not there, or the directory of runs cannot be made.
-    pub fn prepare(state_dir: &Path) -> io::Result<Self> {
+    pub fn prepare(state_dir: &Path, socket_dir: &Path) -> io::Result<Self> {
         let runs = state_dir.join("runs");
         match fs::create_dir(&runs) {
             Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
@@ -48,6 +55,7 @@ impl Host {
             pid: Pid::this(),
             boot: process::boot_id()?,
             runs,
+            socket_dir: socket_dir.to_owned(),
             null: File::open("/dev/null")?.into(),
             own: Account::own(),
             cgroups: Hierarchy::find(state_dir)

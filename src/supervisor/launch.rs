@@ -15,10 +15,11 @@ use sha2::{Digest, Sha256};
 
 use super::attempt::{Attempt, Main, News, Phase, Stop};
 use super::cgroup::{Cgroup, Entry};
-use super::child::{self, Hands};
+use super::child::{self, CredentialsPlace, Hands, Launch};
 use super::clock;
 use super::directory::{Claim, attempt_dir, claim};
-use super::fork::{Fork, fork, fork_into};
+use super::fork::{Fork, fork_apart, fork_into};
+use super::isolate::{credentials, namespaces};
 use super::line::Line;
 use super::record::{self, Executed, Facts};
 use super::serve::{OnDisk, Supervisor};
@@ -132,15 +133,23 @@ impl Supervisor {
         }
         let inode = |end: &OwnedFd| fstat(end).map(|stat| stat.st_ino).map_err(io::Error::from);
         let inodes = inode(&stdout.0).and_then(|first| Ok([first, inode(&stderr.0)?]));
+        let invocation = self.invocation(plan, now);
+        let credentials = self.credentials_place(plan, &invocation)?;
         let facts = Facts {
             boot: self.host.boot.clone(),
             asked: now.monotonic,
-            invocation: self.invocation(plan, now),
+            invocation,
             timeout: plan.timeout,
             stop: plan.stop,
             output_limit_bytes: plan.output.limit_bytes,
             cgroup: cgroup.map(|cgroup| cgroup.path().to_owned()),
             pipes: inodes.map_err(failure("create pipes", None))?,
+            on_leftover: plan.process.on_leftover,
+            own_processes: !plan.process.isolation.processes_visible,
+            credentials: match &credentials {
+                Some(CredentialsPlace::Directory(directory)) => Some(directory.clone()),
+                Some(CredentialsPlace::Mount(_)) | None => None,
+            },
         };
         let record = record::begin(dir, &facts).map_err(failure("write record", Some(dir)))?;
         let procs = match (cgroup, self.entry()) {
@@ -150,25 +159,43 @@ impl Supervisor {
             (Some(_), Entry::Born) | (None, _) => None,
         };
         let hands = Hands { record, status: status.1.into(), streams: [stdout.1, stderr.1], procs };
-        let main = self.fork(plan, &facts, hands, cgroup)?;
+        let launch = Launch { invocation: &facts.invocation, credentials: credentials.as_ref() };
+        let main = self.fork(plan, launch, hands, cgroup)?;
         Ok((facts, main, Ends { streams: [stdout.0, stderr.0], status: status.0.into() }))
     }
 
     fn fork(
         &self,
         plan: &LaunchPlan,
-        facts: &Facts,
+        launch: Launch<'_>,
         hands: Hands,
         cgroup: Option<&Cgroup>,
     ) -> Result<Pid, SetupFailure> {
+        let apart = namespaces::at_birth(&plan.process.isolation, self.host.is_root());
         let forked = match (cgroup, self.entry()) {
-            (Some(cgroup), Entry::Born) => cgroup.open().and_then(|fd| fork_into(fd.as_fd())),
-            (Some(_), Entry::Moves) | (None, _) => fork(),
+            (Some(cgroup), Entry::Born) => cgroup.open().and_then(|fd| fork_into(fd.as_fd(), apart)),
+            (Some(_), Entry::Moves) | (None, _) => fork_apart(apart),
         };
-        match forked.map_err(failure("fork", None))? {
-            Fork::Child => child::run(&self.host, plan, &facts.invocation, hands),
+        let step = if apart.is_empty() { "fork" } else { "fork into namespaces" };
+        match forked.map_err(failure(step, None))? {
+            Fork::Child => child::run(&self.host, plan, launch, hands),
             Fork::Parent(main) => Ok(main),
         }
+    }
+
+    /// Where the attempt's credentials will lie, when it has any.
+    fn credentials_place(&self, plan: &LaunchPlan, invocation: &str) -> Result<Option<CredentialsPlace>, SetupFailure> {
+        if plan.process.inputs.credentials.is_empty() {
+            return Ok(None);
+        }
+        let dir = &self.host.socket_dir;
+        let point = credentials::mount_point(dir);
+        credentials::make_mount_point(dir).map_err(failure("make place for credentials", Some(&point)))?;
+        let mounts = self.host.is_root() || plan.process.isolation.needs_namespace();
+        Ok(Some(match mounts {
+            true => CredentialsPlace::Mount(point),
+            false => CredentialsPlace::Directory(credentials::plain_directory(dir, invocation)),
+        }))
     }
 
     fn entry(&self) -> Entry {
@@ -261,7 +288,7 @@ impl Supervisor {
                 pid: pid.as_raw().unsigned_abs(),
                 at: executed.wall,
             }),
-            (Phase::SettingUp(_) | Phase::Ending(_), _) | (Phase::Running(_), Main::Gone) => None,
+            (Phase::SettingUp(_) | Phase::Ending(_) | Phase::Left { .. }, _) | (Phase::Running(_), Main::Gone) => None,
         }
     }
 }
@@ -289,7 +316,7 @@ impl Said {
         lines.fold(Self::Nothing, |said, line| match line {
             Line::Executing(executed) => executed.try_into().map_or(said, Self::Executed),
             Line::SetupFailed(failed) => Self::Failed(failed.into()),
-            Line::Asked(_) | Line::Process(_) | Line::Stopping(_) | Line::Ended(_) => said,
+            Line::Asked(_) | Line::Process(_) | Line::Exited { .. } | Line::Stopping(_) | Line::Ended(_) => said,
         })
     }
 }

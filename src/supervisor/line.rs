@@ -1,4 +1,5 @@
-//! [`Line`]: one line of an attempt's record, as it lies on disk. Version 1, frozen.
+//! [`Line`]: one line of an attempt's record, as it lies on disk. Version 1, frozen; what was added since is absent from
+//! the records of attempts that do not use it.
 //!
 //! `asked` is written before the fork; `process` and `executing` by the child itself, so that no program runs that is
 //! not recorded; `stopping` when the stop ladder begins; then `setup_failed` or not; then `ended`. The child says
@@ -13,7 +14,7 @@ use super::protocol::{ConversionError, micros, signal, timestamp};
 use super::record::{self, Facts};
 use crate::clock::{BootId, Monotonic};
 use crate::run::{AttemptEnd, OutputSummary, SetupFailure, Usage};
-use crate::spec::StopPolicy;
+use crate::spec::{OnLeftover, StopPolicy};
 
 const VERSION: u32 = 1;
 
@@ -27,6 +28,11 @@ pub(super) enum Line {
     Process(Process),
     /// Its program is about to be executed.
     Executing(Executing),
+    /// Its program has ended, seen by the first process among the job's own.
+    Exited {
+        /// As waitpid gave it.
+        wait_status: i32,
+    },
     /// It is being stopped.
     Stopping(Stopping),
     /// Its program was not executed.
@@ -49,6 +55,12 @@ pub(super) struct Asked {
     cgroup: Option<String>,
     stdout_pipe: u64,
     stderr_pipe: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    on_leftover: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    own_processes: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credentials: Option<String>,
 }
 
 /// The main process.
@@ -149,6 +161,9 @@ impl From<&Facts> for Asked {
             cgroup: facts.cgroup.as_ref().map(|path| path.to_string_lossy().into_owned()),
             stdout_pipe: facts.pipes[0],
             stderr_pipe: facts.pipes[1],
+            on_leftover: (facts.on_leftover != OnLeftover::Kill).then(|| facts.on_leftover.name().to_owned()),
+            own_processes: facts.own_processes,
+            credentials: facts.credentials.as_ref().map(|path| path.to_string_lossy().into_owned()),
         }
     }
 }
@@ -168,6 +183,12 @@ impl TryFrom<Asked> for Facts {
             output_limit_bytes: asked.output_limit_bytes,
             cgroup: asked.cgroup.map(Into::into),
             pipes: [asked.stdout_pipe, asked.stderr_pipe],
+            on_leftover: match asked.on_leftover {
+                Some(word) => OnLeftover::from_name(&word).ok_or(ConversionError::Word(word))?,
+                None => OnLeftover::Kill,
+            },
+            own_processes: asked.own_processes,
+            credentials: asked.credentials.map(Into::into),
         })
     }
 }

@@ -43,6 +43,16 @@ impl Stat {
         Self::parse(&text).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 
+    /// Reads the state of this process, with its numbers as they are where `/proc` was mounted: the host's, also in a
+    /// process namespace.
+    ///
+    /// # Errors
+    /// When `/proc` is not mounted.
+    pub fn read_own() -> io::Result<Self> {
+        let text = fs::read("/proc/self/stat")?;
+        Self::parse(&text).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+    }
+
     /// The program's name, in parentheses, may hold anything; what follows the last `)` is fields 3 and on.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let close = text.iter().rposition(|&byte| byte == b')')?;

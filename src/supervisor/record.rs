@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use super::line::{Asked, Line};
 use crate::clock::{BootId, Monotonic, Timestamp};
 use crate::run::{AttemptEnd, SetupFailure, StopReason};
-use crate::spec::StopPolicy;
+use crate::spec::{OnLeftover, StopPolicy};
 
 /// The file's name in the attempt's directory.
 const NAME: &str = "record";
@@ -21,6 +21,8 @@ pub(super) struct Record {
     pub facts: Facts,
     pub process: Option<Process>,
     pub executed: Option<Executed>,
+    /// The program's wait status, as the first process among its own wrote it down.
+    pub exited: Option<i32>,
     pub stopping: Option<Stopping>,
     pub setup_failure: Option<SetupFailure>,
     pub end: Option<AttemptEnd>,
@@ -39,6 +41,12 @@ pub(super) struct Facts {
     pub cgroup: Option<PathBuf>,
     /// Inode numbers of the pipes of standard output and standard error.
     pub pipes: [u64; 2],
+    /// What happens to processes that outlive the main one.
+    pub on_leftover: OnLeftover,
+    /// Whether the main process is the first among the job's own, which writes the program's status into the record.
+    pub own_processes: bool,
+    /// The directory of its credentials, to be removed at the end.
+    pub credentials: Option<PathBuf>,
 }
 
 /// A main process, named for its boot.
@@ -77,7 +85,8 @@ impl Record {
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').filter_map(Line::parse);
         let Some(Line::Asked(asked)) = lines.next() else { return Ok(None) };
         let Ok(facts) = Facts::try_from(asked) else { return Ok(None) };
-        let empty = Self { facts, process: None, executed: None, stopping: None, setup_failure: None, end: None };
+        let empty =
+            Self { facts, process: None, executed: None, exited: None, stopping: None, setup_failure: None, end: None };
         Ok(Some(lines.fold(empty, Self::with)))
     }
 
@@ -86,6 +95,7 @@ impl Record {
             Line::Asked(_) => {}
             Line::Process(process) => self.process = Some(process.into()),
             Line::Executing(executed) => self.executed = executed.try_into().ok(),
+            Line::Exited { wait_status } => self.exited = Some(wait_status),
             Line::Stopping(stopping) => self.stopping = Some(stopping.into()),
             Line::SetupFailed(failure) => self.setup_failure = Some(failure.into()),
             Line::Ended(end) => self.end = (*end).try_into().ok(),
@@ -134,6 +144,9 @@ mod tests {
             output_limit_bytes: 1024,
             cgroup: Some("/sys/fs/cgroup/jobsd-1/a.1.1".into()),
             pipes: [11, 12],
+            on_leftover: OnLeftover::Kill,
+            own_processes: false,
+            credentials: None,
         }
     }
 

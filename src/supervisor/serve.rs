@@ -12,7 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Phase};
 use super::clock;
 use super::engines::Engines;
 use super::host::Host;
@@ -156,8 +156,13 @@ impl Supervisor {
         let instance = Instance::claim(&config.state_dir, &config.socket)?;
         // Files that jobs name are theirs to open; the supervisor itself stands in nobody's way.
         let state_dir = config.state_dir.canonicalize().map_err(state)?;
+        let socket_dir = match config.socket.parent() {
+            Some(dir) if dir != Path::new("") => dir.canonicalize(),
+            Some(_) | None => std::env::current_dir(),
+        };
+        let socket_dir = socket_dir.map_err(state)?;
         nix::unistd::chdir("/").map_err(kernel("enter /"))?;
-        let host = Host::prepare(&state_dir).map_err(state)?;
+        let host = Host::prepare(&state_dir, &socket_dir).map_err(state)?;
         let journal = Journal::open(&state_dir).map_err(state)?;
         let signals = block_signals()?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(kernel("make an epoll"))?;
@@ -272,7 +277,7 @@ impl Supervisor {
         match self.mode {
             Mode::Serving => false,
             Mode::Idle { since } => !self.stay && clock::now().monotonic.saturating_since(since) >= LINGER,
-            Mode::GoingDown => self.attempts.is_empty(),
+            Mode::GoingDown => self.attempts.values().all(|attempt| matches!(attempt.phase, Phase::Left { .. })),
         }
     }
 

@@ -26,7 +26,8 @@ pub(super) const PIPE_EVENTS: EpollFlags = EpollFlags::EPOLLIN.union(EpollFlags:
 /// The pipes of an attempt, and the writer of its output.
 pub(super) struct Streams {
     pipes: [Option<OwnedFd>; 2],
-    writer: Writer,
+    /// None for an attempt whose end was told: nothing is kept any more.
+    writer: Option<Writer>,
 }
 
 /// What came of reading a pipe.
@@ -51,7 +52,7 @@ fn place(stream: Stream) -> usize {
 impl Streams {
     /// The reading ends, which do not block, in the order standard output, standard error.
     pub fn new(pipes: [Option<OwnedFd>; 2], writer: Writer) -> Self {
-        Self { pipes, writer }
+        Self { pipes, writer: Some(writer) }
     }
 
     /// The reading end, unless it is closed.
@@ -65,7 +66,9 @@ impl Streams {
         match read(pipe, buffer) {
             Ok(0) => Heard::End,
             Ok(count) => {
-                self.writer.append(stream, &buffer[..count], clock::now().wall);
+                if let Some(writer) = &mut self.writer {
+                    writer.append(stream, &buffer[..count], clock::now().wall);
+                }
                 Heard::Bytes(count)
             }
             Err(Errno::EAGAIN | Errno::EINTR) => Heard::Nothing,
@@ -108,10 +111,15 @@ impl Streams {
         }
     }
 
+    /// Closes the output, and says what was printed. The pipes are still read.
+    pub fn drop_from_now(&mut self, at: Timestamp) -> OutputSummary {
+        self.writer.take().map_or_else(OutputSummary::default, |mut writer| writer.finish(at))
+    }
+
     /// Closes both pipes and the output, and says what was printed.
     pub fn finish(&mut self, epoll: &Epoll, at: Timestamp) -> OutputSummary {
         self.close(Stream::Stdout, epoll);
         self.close(Stream::Stderr, epoll);
-        self.writer.finish(at)
+        self.drop_from_now(at)
     }
 }

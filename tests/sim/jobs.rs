@@ -7,7 +7,7 @@ use std::time::Duration;
 use jobsd::schedule::{Entry, Rule, ScheduleSet, Zone};
 use jobsd::spec::{
     Backoff, CatchUp, CatchUpPolicy, Command, Environment, Identity, JobName, JobSpec, LoadedSpec, OutputPolicy,
-    Overlap, Retention, Retry, Revision, Source, StopPolicy,
+    Overlap, ProcessSpec, Retention, Retry, Revision, Source, StopPolicy,
 };
 
 use crate::rng::Rng;
@@ -38,6 +38,7 @@ pub fn draw(name: &JobName, rng: &mut Rng) -> Arc<LoadedSpec> {
         environment: Environment::default(),
         working_directory: None,
         identity: Identity::default(),
+        process: ProcessSpec::default(),
         timeout: rng.chance(300_000).then(|| Duration::from_secs(rng.between(1, 600))),
         stop: StopPolicy { signal: nix::sys::signal::Signal::SIGTERM, grace: Duration::from_secs(rng.between(0, 20)) },
         overlap: overlap_of(name),

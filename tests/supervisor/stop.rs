@@ -54,7 +54,8 @@ fn who_obeys_the_signal_is_not_killed() {
     world.stop(&plan.attempt, StopReason::Replaced);
     let end = world.ended(&plan.attempt);
     assert_eq!((wait_status(&end), end.stopped), (3 << 8, Some(StopReason::Cancelled)));
-    assert_eq!(world.printed(&plan.attempt), b"tidy\n");
+    // The shell may say before it that a signal ended its `sleep`.
+    assert!(world.printed(&plan.attempt).ends_with(b"tidy\n"));
 }
 
 #[test]
@@ -69,7 +70,8 @@ fn the_signal_reaches_children_in_other_sessions() {
     wait_for("the trap is set", || world.path("ready").exists());
     world.stop(&plan.attempt, StopReason::Cancelled);
     world.ended(&plan.attempt);
-    assert_eq!(world.printed(&plan.attempt), b"child\n");
+    // The shell may say before it that a signal ended its `sleep`.
+    assert!(world.printed(&plan.attempt).ends_with(b"child\n"));
 }
 
 #[test]
@@ -150,7 +152,8 @@ fn the_hosts_shutdown_stops_every_run_and_keeps_the_ends() {
     ends.sort_by(|one, other| one.0.cmp(&other.0));
     let shutdown = Some(StopReason::HostShutdown);
     assert_eq!(ends, [("ignores".to_owned(), 9, shutdown), ("obeys".to_owned(), 0, shutdown)]);
-    assert_eq!(world.printed(&obeys.attempt), b"bye\n");
+    // The shell may say before it that a signal ended its `sleep`.
+    assert!(world.printed(&obeys.attempt).ends_with(b"bye\n"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use jobsd::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, Report, SetupFailure, StopReason};
-use jobsd::spec::{Environment, Identity, OutputPolicy, StopPolicy};
+use jobsd::spec::{Environment, Identity, OutputPolicy, ProcessSpec, StopPolicy};
 use jobsd::supervisor::{Incoming, Link, LinkError, Request, attempt_dir};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -203,6 +203,7 @@ pub fn plan(job: &str, argv: &[&str]) -> LaunchPlan {
         environment: Environment(BTreeMap::new()),
         working_directory: None,
         identity: Identity::default(),
+        process: ProcessSpec::default(),
         timeout: None,
         stop: StopPolicy { signal: Signal::SIGTERM, grace: Duration::from_secs(10) },
         output: OutputPolicy { limit_bytes: 16 << 20 },

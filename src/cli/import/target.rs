@@ -47,8 +47,8 @@ impl Target {
         })?;
         let reading = config.reading;
         // What is only shown may be another user's: whoever writes it needs the right.
-        let authority = if args.dry_run { Authority::Anybody } else { reading.authority };
-        let context = ReadContext { path: config.paths.jobs_dir.clone(), authority, timezone: reading.timezone };
+        let authority = if args.dry_run { Authority::Anybody } else { reading.authority.clone() };
+        let context = ReadContext { authority, ..reading.context(config.paths.jobs_dir.clone()) };
         Ok(Self {
             jobs_dir: config.paths.jobs_dir,
             state_dir: config.paths.state_dir,

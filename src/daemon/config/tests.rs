@@ -31,6 +31,7 @@ fn around(home: &Path) -> Surroundings {
         state_home: None,
         runtime_dir: Some("/run/user/1000".into()),
         timezone: Some(Zone::parse("Europe/Berlin").unwrap()),
+        machine: crate::spec::Machine::default(),
     }
 }
 

@@ -27,7 +27,9 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstat};
 
 use crate::schedule::Zone;
-use crate::spec::{Authority, Fault, Faults, JobName, LoadedSpec, ReadContext, Source, SpecEntry, SpecSet, read};
+use crate::spec::{
+    Authority, Fault, Faults, JobName, LoadedSpec, Machine, ReadContext, Source, SpecEntry, SpecSet, read,
+};
 pub use check::{Checked, check, check_file};
 use entry::{Unreadable, open};
 pub use error::JobsDirError;
@@ -57,18 +59,30 @@ pub struct Reading {
     pub authority: Authority,
     /// The zone of schedules that name none.
     pub timezone: Zone,
+    /// What can be had on the machine.
+    pub machine: Machine,
 }
 
 impl Reading {
+    /// Reading that looks at nothing but the text: without defaults, for any user, on a machine that can do everything.
+    pub fn of_text(timezone: Zone) -> Self {
+        Self { defaults: String::new(), authority: Authority::Anybody, timezone, machine: Machine::default() }
+    }
+
     /// Reads the text of a job file. Pure.
     ///
     /// # Errors
     /// Everything that is wrong with it.
     pub fn read(&self, job: &JobName, text: String, path: PathBuf) -> Result<LoadedSpec, Faults> {
         let source = Source { text, defaults: self.defaults.clone() };
-        let context = ReadContext { path: path.clone(), authority: self.authority.clone(), timezone: self.timezone };
+        let context = self.context(path.clone());
         let spec = read(job, &source, &context)?;
         Ok(LoadedSpec { spec: Arc::new(spec), source, path })
+    }
+
+    /// What the text of a file at `path` is read against.
+    pub fn context(&self, path: PathBuf) -> ReadContext {
+        ReadContext { path, authority: self.authority.clone(), timezone: self.timezone, machine: self.machine.clone() }
     }
 }
 

@@ -8,11 +8,11 @@ mod meaning;
 use super::crontab::{Crontab, Form, Origin};
 use super::{Finished, Import, Terms};
 use crate::schedule::Zone;
-use crate::spec::{Authority, ReadContext};
+use crate::spec::{Authority, Machine, ReadContext};
 
 fn context() -> ReadContext {
     let timezone = Zone::parse("Europe/Berlin").unwrap();
-    ReadContext { path: "x.toml".into(), authority: Authority::Anybody, timezone }
+    ReadContext { path: "x.toml".into(), authority: Authority::Anybody, timezone, machine: Machine::default() }
 }
 
 fn import(text: &str, form: Form) -> Finished {

@@ -16,7 +16,7 @@ fn read_as_root(text: &str, defaults: &str) -> Result<JobSpec, Faults> {
 
 fn read_as(authority: Authority, text: &str, defaults: &str) -> Result<JobSpec, Faults> {
     let timezone = Zone::parse("Europe/Berlin").unwrap();
-    let context = ReadContext { path: "jobs.d/backup.toml".into(), authority, timezone };
+    let context = ReadContext { path: "jobs.d/backup.toml".into(), authority, timezone, machine: Machine::default() };
     let source = Source { text: text.into(), defaults: defaults.into() };
     read(&JobName::new("backup").unwrap(), &source, &context)
 }

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::run::{
     AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure, StopReason, Usage,
 };
-use crate::spec::{Environment, Identity, JobName, NameError, OutputPolicy, StopPolicy};
+use crate::spec::{Environment, Identity, JobName, NameError, OutputPolicy, ProcessSpec, StopPolicy};
 
 /// A message that is well formed and means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum ConversionError {
     /// This system has no such signal.
     #[error("a message names the unknown signal {0:?}")]
     Signal(String),
+    /// A word that this version does not know.
+    #[error("a message holds the unknown word {0:?}")]
+    Word(String),
     /// An instant outside of what the calendar can say.
     #[error("a message holds the impossible instant {0} µs")]
     Instant(i64),
@@ -63,6 +66,7 @@ impl From<&LaunchPlan> for wire::Plan {
             working_directory: plan.working_directory.as_ref().map(|path| path.to_string_lossy().into_owned()),
             user: plan.identity.user.clone(),
             group: plan.identity.group.clone(),
+            process: (plan.process != ProcessSpec::default()).then(|| Box::new((&plan.process).into())),
             timeout_micros: plan.timeout.map(micros),
             stop_signal: plan.stop.signal.as_str().to_owned(),
             stop_grace_micros: micros(plan.stop.grace),
@@ -80,6 +84,7 @@ impl TryFrom<wire::Plan> for LaunchPlan {
             environment: Environment(plan.environment.0),
             working_directory: plan.working_directory.map(Into::into),
             identity: Identity { user: plan.user, group: plan.group },
+            process: plan.process.map(|process| (*process).try_into()).transpose()?.unwrap_or_default(),
             timeout: plan.timeout_micros.map(Duration::from_micros),
             stop: StopPolicy {
                 signal: signal(&plan.stop_signal)?,
@@ -209,6 +214,7 @@ mod tests {
             environment: Environment([("PGPASSWORD".into(), "hunter2".into())].into()),
             working_directory: Some("/srv".into()),
             identity: Identity { user: Some("postgres".into()), group: None },
+            process: ProcessSpec::default(),
             timeout: Some(Duration::from_secs(7200)),
             stop: StopPolicy { signal: Signal::SIGINT, grace: Duration::from_secs(10) },
             output: OutputPolicy { limit_bytes: 16 << 20 },

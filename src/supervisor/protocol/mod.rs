@@ -1,8 +1,9 @@
 //! The language between the engine and the supervisor.
 //!
 //! Frames over a Unix stream socket: four bytes of length (little endian), then one JSON message of that many bytes, at
-//! most [`FRAME_LIMIT`]. The messages of version 1 are in [`wire`] and frozen; a change is a new version, and an engine
-//! speaks its own version and the one before.
+//! most [`FRAME_LIMIT`]. The messages are in [`wire`] and frozen; a change is a new version, and both sides speak their own
+//! version and the one before. Version 2 adds to the plan how processes are made; a plan that says nothing about that is
+//! the same in both, and one that does is not sent to a supervisor of version 1, which would start the job without.
 //!
 //! 1. The engine says [`wire::ToSupervisor::Hello`]: the versions it speaks, and its generation.
 //! 2. The supervisor answers [`wire::ToEngine::Hello`] with the version it chose, or [`wire::ToEngine::Refused`] and
@@ -15,6 +16,7 @@
 
 mod convert;
 mod frame;
+mod process;
 pub mod wire;
 
 pub use convert::ConversionError;

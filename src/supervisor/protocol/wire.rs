@@ -1,12 +1,17 @@
-//! The messages of version 1. Frozen: fields are neither renamed, removed nor given a new meaning.
+//! The messages of versions 1 and 2. Frozen: fields are neither renamed, removed nor given a new meaning.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::process::Process;
+
 /// This version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// The version before it, which is still spoken.
+pub const OLDER_VERSION: u32 = 1;
 
 /// What the engine says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,6 +117,9 @@ pub struct Plan {
     pub user: Option<String>,
     /// With which group; name or number.
     pub group: Option<String>,
+    /// How its processes are made; absent when nothing is asked for. Since version 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Box<Process>>,
     /// Time from the program's start to the stop ladder, in microseconds.
     pub timeout_micros: Option<u64>,
     /// First signal of the ladder, by name.

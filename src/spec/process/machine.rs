@@ -1,0 +1,66 @@
+//! [`Machine`]: what the kernel lets the daemon do for its jobs, as far as job files depend on it.
+
+use std::collections::BTreeMap;
+
+use super::attributes::Rlimit;
+use super::limits::Controller;
+
+/// What the machine cannot do, and why. The default can do everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Each feature that is missing, with the reason for people.
+    pub lacks: BTreeMap<Feature, String>,
+    /// How far limits may be raised, where there is a bound: for a daemon of an ordinary user.
+    pub hard_limits: BTreeMap<Rlimit, u64>,
+}
+
+/// Something that a key of a job file may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feature {
+    /// Mounts of one's own, with attributes set on whole trees (Linux 5.12).
+    Mounts,
+    /// Process numbers of one's own, with a `/proc` that shows them.
+    Processes,
+    /// A network of one's own.
+    Network,
+    /// A host name of one's own.
+    Hostname,
+    /// User numbers of one's own.
+    Users,
+    /// Filters of system calls.
+    SystemCalls,
+    /// A cgroup controller.
+    Controller(Controller),
+}
+
+impl Feature {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Mounts,
+        Self::Processes,
+        Self::Network,
+        Self::Hostname,
+        Self::Users,
+        Self::SystemCalls,
+        Self::Controller(Controller::Memory),
+        Self::Controller(Controller::Pids),
+        Self::Controller(Controller::Cpu),
+        Self::Controller(Controller::Io),
+    ];
+
+    /// What it is, for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mounts => "private mounts",
+            Self::Processes => "private process numbers",
+            Self::Network => "private networks",
+            Self::Hostname => "private host names",
+            Self::Users => "private users",
+            Self::SystemCalls => "system call filters",
+            Self::Controller(Controller::Memory) => "memory limits",
+            Self::Controller(Controller::Pids) => "process limits",
+            Self::Controller(Controller::Cpu) => "processor limits",
+            Self::Controller(Controller::Io) => "disk limits",
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Secrets: fetched by the supervisor's user, found by the job alone at `$CREDENTIALS_DIRECTORY`.
+//!
+//! Where the job has mounts of its own, they lie in a file system in memory that exists in the job's mount namespace
+//! alone and goes with its last process. Where there is no mount to be had (a daemon of an ordinary user, for a job that
+//! asks for no other mounts), they lie in a directory beside the supervisor's socket that only the job's user may enter;
+//! the supervisor removes it when the attempt has ended. The environment holds the directory's name and no secret.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::errno::Errno;
+use nix::sys::signal::SigSet;
+use nix::unistd::{Gid, Uid, chown};
+
+use super::mount::{HARMLESS, forbid_writing, mount};
+use super::{Obstacle, errno_of};
+use crate::spec::Credential;
+
+/// Bytes of one credential: a key or a certificate with its chain; what is larger is no secret but data.
+const CREDENTIAL_LIMIT: u64 = 1 << 20;
+
+/// The file system in memory; room for every credential that a job may have.
+const OPTIONS: &str = "mode=0700,size=128m";
+
+/// Where they lie in a job with mounts of its own: one place for all, since each job sees its own there.
+pub(in crate::supervisor) fn mount_point(socket_dir: &Path) -> PathBuf {
+    socket_dir.join("credentials")
+}
+
+/// A place without mounts, for one attempt.
+pub(in crate::supervisor) fn plain_directory(socket_dir: &Path, invocation: &str) -> PathBuf {
+    mount_point(socket_dir).join(invocation)
+}
+
+/// One secret, fetched.
+pub(in crate::supervisor) struct Fetched {
+    name: String,
+    content: Vec<u8>,
+}
+
+/// Fetches one from its source.
+pub(in crate::supervisor) fn fetch(name: &str, source: &Credential) -> Result<Fetched, Obstacle> {
+    let content = match source {
+        Credential::File(path) => read(path),
+        Credential::Command(argv) => ask(argv),
+        Credential::Systemd(id) => match std::env::var_os("CREDENTIALS_DIRECTORY") {
+            Some(directory) => read(&Path::new(&directory).join(id)),
+            None => Err(Obstacle::at("$CREDENTIALS_DIRECTORY")(Errno::ENOENT)),
+        },
+    }?;
+    Ok(Fetched { name: name.to_owned(), content })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Obstacle> {
+    File::open(path).and_then(read_bounded).map_err(|fault| Obstacle::at(path)(errno_of(&fault)))
+}
+
+fn read_bounded(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    from.take(CREDENTIAL_LIMIT + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > CREDENTIAL_LIMIT {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
+    Ok(content)
+}
+
+/// Runs a program; what it says on standard error is part of the job's output.
+fn ask(argv: &[String]) -> Result<Vec<u8>, Obstacle> {
+    let Some((program, arguments)) = argv.split_first() else { return Err(Errno::EINVAL.into()) };
+    let failed = |fault: &io::Error| Obstacle::at(program)(errno_of(fault));
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().env("PATH", super::super::environment::DEFAULT_PATH);
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped());
+    // SAFETY: only async-signal-safe work: the signals that the supervisor blocks are none of this program's business.
+    unsafe { command.pre_exec(|| Ok(SigSet::empty().thread_set_mask()?)) };
+    let mut child = command.spawn().map_err(|fault| failed(&fault))?;
+    let said = child.stdout.take().map_or_else(|| Ok(Vec::new()), read_bounded);
+    let status = child.wait().map_err(|fault| failed(&fault))?;
+    match said {
+        Ok(content) if status.success() => Ok(content),
+        Err(fault) => Err(failed(&fault)),
+        // It said on standard error why it failed.
+        Ok(_) => Err(Obstacle::at(program)(Errno::EIO)),
+    }
+}
+
+/// Mounts the file system and puts the secrets into it.
+pub(in crate::supervisor) fn place_in_mount(
+    point: &Path,
+    fetched: &[Fetched],
+    uid: Uid,
+    gid: Gid,
+) -> Result<(), Obstacle> {
+    mount("tmpfs", point, HARMLESS, OPTIONS)?;
+    write_all(point, fetched, uid, gid)?;
+    forbid_writing(point, false)
+}
+
+/// Makes the directory and puts the secrets into it.
+pub(in crate::supervisor) fn place_in_directory(
+    directory: &Path,
+    fetched: &[Fetched],
+    uid: Uid,
+    gid: Gid,
+) -> Result<(), Obstacle> {
+    let make = || DirBuilder::new().mode(0o700).create(directory);
+    make().map_err(|fault| Obstacle::at(directory)(errno_of(&fault)))?;
+    write_all(directory, fetched, uid, gid)
+}
+
+fn write_all(directory: &Path, fetched: &[Fetched], uid: Uid, gid: Gid) -> Result<(), Obstacle> {
+    let about = |path: &Path| {
+        let path = path.to_owned();
+        move |fault: io::Error| Obstacle::at(path)(errno_of(&fault))
+    };
+    for Fetched { name, content } in fetched {
+        let path = directory.join(name);
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(&path).map_err(about(&path))?;
+        file.write_all(content).map_err(about(&path))?;
+        chown(&path, Some(uid), Some(gid)).map_err(Obstacle::at(&path))?;
+    }
+    chown(directory, Some(uid), Some(gid)).map_err(Obstacle::at(directory))?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o500)).map_err(about(directory))
+}
+
+/// Makes the place that all attempts' credentials share, for who has to reach his own.
+///
+/// # Errors
+/// When it cannot be made.
+pub(in crate::supervisor) fn make_mount_point(socket_dir: &Path) -> io::Result<()> {
+    let path = mount_point(socket_dir);
+    match DirBuilder::new().mode(0o711).create(&path) {
+        Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
+        Ok(()) | Err(_) => {}
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o711))
+}

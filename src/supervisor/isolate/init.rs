@@ -1,0 +1,64 @@
+//! The first process among those that a job sees, when it sees no others
+//! ([pid_namespaces(7)](https://man7.org/linux/man-pages/man7/pid_namespaces.7.html)).
+//!
+//! It executes nothing. It waits for the job's program, writes its wait status into the record, and ends, whereupon the
+//! kernel kills whatever is left. Orphans come to it and are reaped. It keeps no right and no descriptor but the record's,
+//! and signals that it has no handler for do not reach it.
+
+use std::fs::File;
+use std::io::Write;
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use super::super::fork::{Fork, exit_now, fork};
+use super::super::line::Line;
+use super::{capabilities, errno_of};
+use crate::spec::OnLeftover;
+
+/// Forks. The child goes on to the program; the parent stays, as the first process, for as long as there is something to
+/// wait for, and never returns. `close` closes what the parent does not need.
+pub(in crate::supervisor) fn stay_behind(
+    record: &mut File,
+    on_leftover: OnLeftover,
+    close: impl FnOnce(&File) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    match fork().map_err(|fault| errno_of(&fault))? {
+        Fork::Child => Ok(()),
+        Fork::Parent(program) => {
+            // What fails here takes nothing from the job: the first process then keeps a little too much.
+            let closed = close(record).and_then(|()| capabilities::give_up()).and_then(|()| nix::unistd::chdir("/"));
+            let note = closed.is_err();
+            let status = wait_for(program);
+            let written = record.write_all(&Line::Exited { wait_status: status }.encode());
+            if on_leftover == OnLeftover::Wait {
+                while wait_any().is_ok() {}
+            }
+            exit_now(i32::from(note || written.is_err()));
+        }
+    }
+}
+
+/// Reaps until the program has ended, and says how.
+fn wait_for(program: Pid) -> i32 {
+    loop {
+        match wait_any() {
+            Ok((pid, status)) if pid == program => return status,
+            Ok(_) | Err(Errno::EINTR) => {}
+            // It has a child until that is reaped, so this cannot be; never turn in a circle all the same.
+            Err(_) => return libc::SIGKILL,
+        }
+    }
+}
+
+fn wait_any() -> Result<(Pid, i32), Errno> {
+    let mut status = 0;
+    loop {
+        // SAFETY: the pointer is to a live variable of the right type.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, 0) };
+        match Errno::result(pid) {
+            Err(Errno::EINTR) => {}
+            waited => return waited.map(|pid| (Pid::from_raw(pid), status)),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Isolation, one concern a file: each takes something away from the calling process, for good.
+
+pub(super) mod capabilities;
+pub(super) mod credentials;
+pub(super) mod devices;
+pub(super) mod init;
+pub(super) mod landlock;
+pub(super) mod mount;
+pub(super) mod mounts;
+pub(super) mod namespaces;
+pub(super) mod network;
+pub(super) mod syscall_groups;
+pub(super) mod syscalls;
+
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+/// What could not be done, about which path.
+#[derive(Debug)]
+pub(super) struct Obstacle {
+    pub path: Option<PathBuf>,
+    pub errno: Errno,
+}
+
+impl Obstacle {
+    /// An error about this path.
+    pub fn at(path: impl AsRef<Path>) -> impl FnOnce(Errno) -> Self {
+        let path = Some(path.as_ref().to_owned());
+        move |errno| Self { path, errno }
+    }
+}
+
+impl From<Errno> for Obstacle {
+    fn from(errno: Errno) -> Self {
+        Self { path: None, errno }
+    }
+}
+
+/// The error number of a standard library's error.
+pub(super) fn errno_of(fault: &std::io::Error) -> Errno {
+    Errno::from_raw(fault.raw_os_error().unwrap_or(libc::EIO))
+}

@@ -1,0 +1,103 @@
+//! The kernel's mount calls, the newer ones included, which neither the C library nor nix knows everywhere.
+
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::mount::MsFlags;
+
+use super::Obstacle;
+
+/// From linux/mount.h.
+const OPEN_TREE_CLONE: u32 = 1;
+const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x4;
+const MOVE_MOUNT_T_SYMLINKS: u32 = 0x10;
+const MOUNT_ATTR_RDONLY: u64 = 0x1;
+
+/// Nothing in it is a device, gains rights or is executed.
+pub(in crate::supervisor) const HARMLESS: MsFlags =
+    MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
+
+/// A copy of a tree of mounts, not yet anywhere ([open_tree(2)], since Linux 5.2). What is mounted over the original
+/// later does not change it.
+///
+/// [open_tree(2)]: https://man7.org/linux/man-pages/man2/open_tree.2.html
+pub(in crate::supervisor) struct Tree(OwnedFd);
+
+impl Tree {
+    /// Copies what is seen at `path`.
+    pub fn copy(path: &Path) -> Result<Self, Obstacle> {
+        let name = c_path(path)?;
+        let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC.cast_unsigned() | libc::AT_RECURSIVE.cast_unsigned();
+        // SAFETY: the path lives through the call; the others are integers.
+        let fd = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, name.as_ptr(), flags) };
+        let fd = Errno::result(fd).map_err(Obstacle::at(path))?;
+        // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).expect("descriptors are small")) }))
+    }
+
+    /// Makes all of it read-only.
+    pub fn forbid_writing(&self) -> Result<(), Errno> {
+        set_read_only(self.0.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE)
+    }
+
+    /// Puts it at `path`, over what is there.
+    pub fn put(self, path: &Path) -> Result<(), Obstacle> {
+        let name = c_path(path)?;
+        let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS;
+        // SAFETY: both paths live through the call; the others are integers.
+        let moved = unsafe {
+            libc::syscall(libc::SYS_move_mount, self.0.as_raw_fd(), c"".as_ptr(), libc::AT_FDCWD, name.as_ptr(), flags)
+        };
+        Errno::result(moved).map(drop).map_err(Obstacle::at(path))
+    }
+}
+
+/// Makes what is mounted at `path` read-only, with all that is below it or, without `deep`, alone.
+pub(in crate::supervisor) fn forbid_writing(path: &Path, deep: bool) -> Result<(), Obstacle> {
+    let flags = if deep { libc::AT_RECURSIVE } else { 0 };
+    set_read_only(libc::AT_FDCWD, &c_path(path)?, flags).map_err(Obstacle::at(path))
+}
+
+/// `struct mount_attr` of linux/mount.h.
+#[repr(C)]
+struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+/// [mount_setattr(2)](https://man7.org/linux/man-pages/man2/mount_setattr.2.html), since Linux 5.12.
+fn set_read_only(directory: i32, path: &std::ffi::CStr, flags: libc::c_int) -> Result<(), Errno> {
+    let attributes = MountAttributes { set: MOUNT_ATTR_RDONLY, clear: 0, propagation: 0, user_namespace: 0 };
+    // SAFETY: path and attributes live through the call, and the size is that of the attributes.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            directory,
+            path.as_ptr(),
+            flags,
+            &raw const attributes,
+            size_of::<MountAttributes>(),
+        )
+    };
+    Errno::result(done).map(drop)
+}
+
+/// Mounts a file system of this kind.
+pub(in crate::supervisor) fn mount(kind: &str, path: &Path, flags: MsFlags, options: &str) -> Result<(), Obstacle> {
+    nix::mount::mount(Some(kind), path, Some(kind), flags, Some(options)).map_err(Obstacle::at(path))
+}
+
+/// Has mounts of the host still appear here, and none of those made here appear on the host.
+pub(in crate::supervisor) fn part_from_host() -> Result<(), Obstacle> {
+    let none: Option<&str> = None;
+    nix::mount::mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none).map_err(Obstacle::at("/"))
+}
+
+fn c_path(path: &Path) -> Result<CString, Obstacle> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Obstacle::at(path)(Errno::EINVAL))
+}
