@@ -61,7 +61,7 @@ struct Rate {
 
 /// Keeps `depth` commits waiting; each is a job's state and a finished run.
 fn commits(dir: &Path, depth: usize) -> Rate {
-    let store = Store::open(dir, Options::default()).expect("the store opens").store;
+    let store = Store::open(dir, Options::at(at(0))).expect("the store opens").store;
     let (sender, receiver) = mpsc::channel();
     let mut number = 0;
     let mut submit = || {
@@ -95,7 +95,7 @@ fn commits(dir: &Path, depth: usize) -> Rate {
 /// Loads a long history, then opens it again: every value is checked.
 fn reopening(dir: &Path) {
     const RUNS: u64 = 100_000;
-    let store = Store::open(dir, Options::default()).expect("the store opens").store;
+    let store = Store::open(dir, Options::at(at(0))).expect("the store opens").store;
     let (sender, receiver) = mpsc::channel();
     let start = now();
     for first in (1..=RUNS).step_by(10_000) {
@@ -107,7 +107,7 @@ fn reopening(dir: &Path) {
     println!("{RUNS} runs in commits of 10000: {:.2?}, {} MB of memory", start.elapsed(), resident_mb());
     store.close();
     let start = now();
-    let store = Store::open(dir, Options::default()).expect("the store opens").store;
+    let store = Store::open(dir, Options::at(at(0))).expect("the store opens").store;
     println!("open with {RUNS} runs, all checked: {:.2?}", start.elapsed());
     let start = now();
     let found = store.reader().recent(100).expect("readable");

@@ -174,8 +174,8 @@ fn runs_a_second() {
                         if answer["run"].is_string() {
                             asked += 1;
                         } else {
-                            // The queue is full, which is what keeps eight at once.
-                            std::thread::sleep(Duration::from_millis(5));
+                            // The queue of 100 is full, which is what keeps eight at once, and lasts longer than this.
+                            std::thread::sleep(Duration::from_millis(50));
                         }
                     }
                 });

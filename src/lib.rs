@@ -62,6 +62,7 @@
 //! | [`supervisor`] | the other process |
 //! | [`output`] | what runs print: written, bounded, read, followed |
 //! | [`daemon`] | the engine process: event loop, configuration, jobs directory |
+//! | [`migrate`] | crontabs and systemd timers → job files, and back |
 //! | [`api`] | HTTP over the Unix socket |
 //! | [`cli`] | `jobctl` |
 //!
@@ -73,6 +74,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod daemon;
+pub mod migrate;
 pub mod output;
 pub mod places;
 pub mod run;

@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("supervisor", &["clock", "units", "spec", "run", "output"]),
     ("surroundings", &["schedule", "spec"]),
     ("places", &["spec", "surroundings"]),
+    ("migrate", &["clock", "units", "schedule", "spec"]),
     (
         "daemon",
         &[
@@ -34,8 +35,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "api",
         ],
     ),
-    ("api", &["clock", "units", "schedule", "spec", "run", "scheduler", "store", "output", "daemon"]),
-    ("cli", &["clock", "units", "schedule", "spec", "run", "api", "surroundings", "places", "daemon"]),
+    ("api", &["clock", "units", "schedule", "spec", "run", "scheduler", "store", "output", "supervisor", "daemon"]),
+    ("cli", &["clock", "units", "schedule", "spec", "run", "api", "surroundings", "places", "migrate", "daemon"]),
 ];
 
 /// Edges that look against the direction, each with its reason.

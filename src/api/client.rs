@@ -36,6 +36,9 @@ pub enum ClientError {
     /// The connection broke.
     #[error("the connection to the daemon broke")]
     Lost(#[source] hyper::Error),
+    /// The daemon ended an answer that has no end of its own: it goes down.
+    #[error("the daemon ended its answer")]
+    Ended,
     /// The daemon refused.
     #[error("{}", detail.message)]
     Refused {

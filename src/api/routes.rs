@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::access::Action;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::handlers::{daemon, events, health, jobs, output, pauses, runs};
+use super::handlers::{daemon, events, health, jobs, output, pauses, runs, statistics};
 use super::state::Api;
 use super::types::ErrorCode;
 
@@ -38,6 +38,7 @@ fn table() -> Vec<Route> {
         read("/v1/jobs", jobs::list),
         read("/v1/jobs/{job}", jobs::show),
         read("/v1/jobs/{job}/next", jobs::next),
+        read("/v1/jobs/{job}/statistics", statistics::of_job),
         operate("/v1/jobs/{job}/pause", pauses::pause),
         operate("/v1/jobs/{job}/resume", pauses::resume),
         operate("/v1/jobs/{job}/cancel", runs::cancel_all),
@@ -49,6 +50,7 @@ fn table() -> Vec<Route> {
         operate("/v1/pause", pauses::pause_selection),
         operate("/v1/resume", pauses::resume_selection),
         read("/v1/runs", runs::recent),
+        read("/v1/statistics", statistics::of_all),
         read("/v1/events", events::events),
         read("/v1/health", health::all),
         read("/v1/health/live", health::live),

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     match &arguments.verb {
         // First of all, while the process has one thread.
         Some(Verb::Supervise(supervise)) => supervisor::main(supervise),
+        Some(Verb::State(arguments)) => daemon::work_on_state(arguments),
         None => daemon::main(&arguments),
     }
 }

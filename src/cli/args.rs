@@ -7,14 +7,14 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, health, history, list, logs, next, pause, reload, resume, run_verb, show, shutdown, version,
-    why,
+    EXIT_CODES, cancel, check, diff, events, export, health, history, import, list, logs, new, next, pause, reload,
+    resume, run_verb, show, shutdown, statistics, version, wait, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
 #[derive(Clone, Debug, Parser)]
 #[command(name = "jobctl", version, after_long_help = EXIT_CODES, propagate_version = true)]
-#[command(arg_required_else_help = true, subcommand_required = true)]
+#[command(subcommand_required = true)]
 pub struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -22,17 +22,20 @@ pub struct Cli {
     pub(super) verb: Verb,
 }
 
+/// Heads the options that every verb takes.
+const GLOBAL: &str = "Options of every verb";
+
 /// What every verb takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
     /// The daemon's socket; otherwise the user's own daemon is asked, then the system's
-    #[arg(long, global = true, env = "JOBCTL_SOCKET", value_name = "PATH", hide_env_values = true)]
+    #[arg(long, global = true, help_heading = GLOBAL, env = "JOBCTL_SOCKET", value_name = "PATH", hide_env_values = true)]
     pub(super) socket: Option<PathBuf>,
     /// How data is shown
-    #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
+    #[arg(short, long, global = true, help_heading = GLOBAL, value_name = "FORMAT", default_value = "table")]
     pub(super) output: Format,
     /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Colour,
 }
 
@@ -57,10 +60,33 @@ pub enum Verb {
     Resume(resume::ResumeArgs),
     /// Show when jobs run next
     Next(next::NextArgs),
-    /// Explain where a job stands, and what to do about it
+    /// Wait until runs are over, and exit as the first of them that did not succeed
+    Wait(wait::WaitArgs),
+    /// Show what the history of jobs adds up to: outcomes, durations, lateness
+    Statistics(statistics::StatisticsArgs),
+    /// Print every change as it happens
+    Events(events::EventsArgs),
+    /// Explain where a job stands, or what became of a time, and what to do about it
     Why(why::WhyArgs),
+    /// Check job files, without a daemon
+    ///
+    /// Shows everything that is wrong, with line and column, and exits with 1 when anything is. Files of the daemon's own
+    /// jobs directory are checked as the daemon reads them: owner and mode count too, and as whom their jobs may run. Of
+    /// other files only the text counts. The configuration is checked with them.
+    Check(check::CheckArgs),
+    /// Show what a reload would change
+    ///
+    /// Compares the jobs that are in force with the jobs directory as it is now, or with another directory that is to be
+    /// put in its place. Faulty files make it exit with 1.
+    Diff(diff::DiffArgs),
     /// Read the jobs directory now, and show what changed
     Reload(reload::ReloadArgs),
+    /// Write a commented job file to begin with
+    New(new::NewArgs),
+    /// Make job files of crontabs and systemd timers
+    Import(import::ImportArgs),
+    /// Write jobs in the form of other schedulers
+    Export(export::ExportArgs),
     /// Tell whether the daemon and its jobs are well
     Health(health::HealthArgs),
     /// Shut the daemon down; live runs go on unless told otherwise

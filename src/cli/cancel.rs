@@ -2,13 +2,13 @@
 
 use super::session::Session;
 use super::target::{Target, job_path, run_path};
-use super::{Exit, Failure};
+use super::{Exit, Failure, complete};
 use crate::api::types::Cancelled;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct CancelArgs {
     /// Runs, as in `backup/42`, or jobs, whose live runs are all stopped
-    #[arg(value_name = "JOB[/NUMBER]", required = true)]
+    #[arg(value_name = "JOB[/NUMBER]", required = true, add = complete::target())]
     targets: Vec<Target>,
 }
 

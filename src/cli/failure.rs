@@ -74,7 +74,7 @@ impl Failure {
     /// Whether the daemon went away under a request, so that a new connection may succeed.
     pub fn is_lost_connection(error: &ClientError) -> bool {
         match error {
-            ClientError::Lost(_) | ClientError::Connect { .. } => true,
+            ClientError::Lost(_) | ClientError::Ended | ClientError::Connect { .. } => true,
             ClientError::Refused { detail, .. } => ErrorCode::from_name(&detail.code) == Some(ErrorCode::GoingDown),
             ClientError::NotUnderstood { .. } => false,
         }
@@ -103,6 +103,9 @@ impl From<ClientError> for Failure {
             ClientError::Lost(ref source) => Self::new(Exit::Unavailable, error.to_string())
                 .causes([source.to_string()])
                 .hint("the daemon went down or was restarted; try again"),
+            ClientError::Ended => {
+                Self::new(Exit::Unavailable, error.to_string()).hint("the daemon went down or was restarted; try again")
+            }
             ClientError::NotUnderstood { .. } => Self::new(Exit::Failure, error.to_string())
                 .hint("does something other than jobsd listen there? `jobctl version` compares the versions"),
         }

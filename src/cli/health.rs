@@ -4,9 +4,9 @@ use super::moment::relative;
 use super::session::{Format, Session};
 use super::style::Tone;
 use super::terminal::Terminal;
-use super::{Exit, Failure};
+use super::{Exit, Failure, count};
 use crate::api::client::ClientError;
-use crate::api::types::Health;
+use crate::api::types::{Health, JobsHealth};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct HealthArgs {}
@@ -26,20 +26,33 @@ pub async fn run(session: &mut Session, _: HealthArgs) -> Result<Exit, Failure> 
 }
 
 fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
-    let now = terminal.now();
     let (word, tone) = if health.ok { ("healthy", Tone::Good) } else { ("unhealthy", Tone::Bad) };
     terminal.line(tone.paint(word, terminal.colour))?;
     let supervisor = match health.ready.supervisor_pid {
         Some(pid) => format!("supervisor {pid}"),
         None => "no supervisor".to_owned(),
     };
-    terminal.line(format!("daemon  started {}, {supervisor}", relative(health.live.started_at.0, now)))?;
-    for problem in &health.ready.problems {
-        terminal.line(format!("        {problem}"))?;
-    }
-    let jobs = &health.jobs;
+    let started = relative(health.live.started_at.0, terminal.now());
     terminal.line(format!(
-        "jobs    {} in all, {} paused, {} disabled, {} faulty, {} failing; {}",
+        "daemon   jobsd {}, process {}, started {started}, {supervisor}",
+        health.version, health.live.pid
+    ))?;
+    for problem in &health.ready.problems {
+        terminal.line(format!("         {problem}"))?;
+    }
+    // What keeps runs from starting has been told.
+    for problem in health.store.problem.iter().filter(|problem| !health.ready.problems.contains(problem)) {
+        terminal.line(format!("state    {problem}"))?;
+    }
+    for note in &health.store.notes {
+        terminal.line(format!("note     {note}"))?;
+    }
+    show_jobs(&health.jobs, terminal)
+}
+
+fn show_jobs(jobs: &JobsHealth, terminal: &mut Terminal) -> std::io::Result<()> {
+    terminal.line(format!(
+        "jobs     {} in all, {} paused, {} disabled, {} faulty, {} failing; {}",
         jobs.total,
         jobs.paused,
         jobs.disabled,
@@ -47,23 +60,25 @@ fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
         jobs.failing.len(),
         count(jobs.live_runs, "live run")
     ))?;
+    if let Some(fault) = &jobs.jobs_dir_fault {
+        terminal.line(format!("files    {fault}; the jobs stay as they were"))?;
+    }
     if let Some(held) = jobs.held_back {
         terminal.line(format!(
-            "held    {} of {} jobs would vanish; `jobctl reload --force` confirms it",
+            "held     {} of {} jobs would vanish; `jobctl reload --force` confirms it",
             held.vanishing, held.known
         ))?;
     }
     for faulty in &jobs.faulty {
         let kept = if faulty.last_good { "last good revision in force" } else { "no revision in force" };
-        terminal.line(format!("faulty  {}: {} ({kept})", faulty.job, faulty.summary))?;
+        terminal.line(format!("faulty   {}: {} ({kept})", faulty.job, faulty.summary))?;
+    }
+    for stray in &jobs.strays {
+        terminal.line(format!("faulty   {}: {}", stray.path, stray.summary))?;
     }
     for failing in &jobs.failing {
-        let ended = relative(failing.ended_at.0, now);
-        terminal.line(format!("failing {}: {} {} {ended}", failing.job, failing.run, failing.outcome))?;
+        let ended = relative(failing.ended_at.0, terminal.now());
+        terminal.line(format!("failing  {}: {} {} {ended}", failing.job, failing.run, failing.outcome))?;
     }
     Ok(())
-}
-
-fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

@@ -1,5 +1,11 @@
 //! `jobctl list`
 
+mod watch;
+
+use std::cmp::{Ordering, Reverse};
+use std::time::Duration;
+
+use clap::builder::PossibleValuesParser;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -8,21 +14,53 @@ use super::session::{Session, read};
 use super::style::Tone;
 use super::table::{Cell, Column, Give, Table};
 use super::terminal::Terminal;
-use super::{Exit, Failure};
+use super::{Exit, Failure, complete};
 use crate::api::client::encode;
 use crate::api::types::{Config, Job, JobState, LastRun};
+use crate::units;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct ListArgs {
     /// Only jobs that carry this tag
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", add = complete::tag())]
     tag: Option<String>,
-    /// Only jobs in one of these states (running, queued, backoff, waiting, idle, paused, disabled, faulty, removed)
+    /// Only jobs in one of these states, with commas between
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    #[arg(value_parser = PossibleValuesParser::new(JobState::ALL.iter().map(|state| state.name())))]
     state: Vec<String>,
     /// Only jobs whose newest run failed
     #[arg(long)]
     failing: bool,
+    /// Only jobs with a run that is not over
+    #[arg(long)]
+    running: bool,
+    /// Only jobs that run within this time, as in `1h`
+    #[arg(long, value_name = "DURATION", value_parser = units::parse_duration)]
+    due: Option<Duration>,
+    /// By what to sort
+    #[arg(long, value_name = "KEY", default_value = "name")]
+    sort: Key,
+    /// The last one first
+    #[arg(long)]
+    reverse: bool,
+    /// Show the list again with every change, until Ctrl-C
+    #[arg(long, short, conflicts_with = "output")]
+    watch: bool,
+}
+
+/// What a list is sorted by; jobs without it come last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Key {
+    /// The job's name
+    Name,
+    /// The next start, the earliest first
+    Next,
+    /// The end of the newest run, the latest first
+    Last,
+    /// How long the newest run took, the longest first
+    Took,
+    /// Where the job stands
+    State,
 }
 
 /// A page, its jobs as the daemon wrote them.
@@ -34,19 +72,61 @@ struct Page {
 
 /// Lists jobs.
 pub async fn run(session: &mut Session, args: ListArgs) -> Result<Exit, Failure> {
-    let jobs = fetch(session, &query(&args)).await?;
+    if args.watch {
+        return watch::run(session, &args).await;
+    }
+    let jobs = select(session, &args).await?;
     if session.is_json() {
-        session.json_array(&jobs)?;
+        let raw: Vec<Box<RawValue>> = jobs.into_iter().map(|(raw, _)| raw).collect();
+        session.json_array(&raw)?;
         return Ok(Exit::Done);
     }
-    let jobs: Vec<Job> = jobs.iter().map(|job| read("GET /v1/jobs", job)).collect::<Result<_, _>>()?;
     if jobs.is_empty() {
         say_none(session, &args).await?;
         return Ok(Exit::Done);
     }
-    let table = table(&jobs, &session.terminal);
+    let table = table(jobs.iter().map(|(_, job)| job), &session.terminal);
     session.terminal.data(table)?;
     Ok(Exit::Done)
+}
+
+/// The jobs that are asked for, sorted, each as the daemon wrote it and as it was read.
+async fn select(session: &mut Session, args: &ListArgs) -> Result<Vec<(Box<RawValue>, Job)>, Failure> {
+    let raw = fetch(session, &query(args)).await?;
+    let with_job = |raw: Box<RawValue>| read("GET /v1/jobs", &raw).map(|job| (raw, job));
+    let mut jobs: Vec<(Box<RawValue>, Job)> = raw.into_iter().map(with_job).collect::<Result<_, _>>()?;
+    let now = session.terminal.now();
+    jobs.retain(|(_, job)| {
+        let soon = |limit: Duration| {
+            job.next_start.or(job.next).is_some_and(|next| (next.0 - now).to_std().unwrap_or_default() <= limit)
+        };
+        (!args.running || !job.live.is_empty()) && args.due.is_none_or(soon)
+    });
+    args.sort.sort(&mut jobs);
+    if args.reverse {
+        jobs.reverse();
+    }
+    Ok(jobs)
+}
+
+impl Key {
+    fn sort<T>(self, jobs: &mut [(T, Job)]) {
+        // What the daemon gives is sorted by name, and the sort is stable.
+        let last = |job: &Job| job.last.as_ref().map(|last| last.ended_at);
+        let took = |job: &Job| job.last.as_ref().and_then(|last| last.duration_seconds);
+        match self {
+            Self::Name => {}
+            Self::Next => jobs.sort_by_key(|(_, job)| {
+                let next = job.next_start.or(job.next);
+                (next.is_none(), next)
+            }),
+            Self::Last => jobs.sort_by_key(|(_, job)| Reverse(last(job))),
+            Self::Took => {
+                jobs.sort_by(|(_, left), (_, right)| took(right).partial_cmp(&took(left)).unwrap_or(Ordering::Equal))
+            }
+            Self::State => jobs.sort_by_key(|(_, job)| job.state),
+        }
+    }
 }
 
 fn query(args: &ListArgs) -> String {
@@ -86,7 +166,8 @@ pub(super) async fn all(session: &mut Session) -> Result<Vec<Job>, Failure> {
 }
 
 async fn say_none(session: &mut Session, args: &ListArgs) -> Result<(), Failure> {
-    if args.tag.is_some() || !args.state.is_empty() || args.failing {
+    let is_chosen = args.tag.is_some() || !args.state.is_empty() || args.failing || args.running || args.due.is_some();
+    if is_chosen {
         session.terminal.say("no job is like that");
         return Ok(());
     }
@@ -95,7 +176,7 @@ async fn say_none(session: &mut Session, args: &ListArgs) -> Result<(), Failure>
     Ok(())
 }
 
-fn table(jobs: &[Job], terminal: &Terminal) -> String {
+fn table<'a>(jobs: impl Iterator<Item = &'a Job>, terminal: &Terminal) -> String {
     let now = terminal.now();
     let mut table = Table::new(&[
         Column { heading: "NAME", give: Give::Cut(12) },
@@ -105,6 +186,7 @@ fn table(jobs: &[Job], terminal: &Terminal) -> String {
         Column { heading: "LAST", give: Give::Stay },
         Column { heading: "ENDED", give: Give::Leave(16, 1) },
         Column { heading: "TOOK", give: Give::Leave(16, 3) },
+        Column { heading: "TAGS", give: Give::Leave(8, 5) },
         Column { heading: "DESCRIPTION", give: Give::Leave(12, 4) },
     ]);
     for job in jobs {
@@ -112,11 +194,13 @@ fn table(jobs: &[Job], terminal: &Terminal) -> String {
         table.row([
             Cell::new(&job.name),
             Cell::new(state(job)).tone(state_tone(job)),
-            next.map(|next| brief(next.0, now)).unwrap_or_default().into(),
+            // One that has come and has not become a run yet is due, not missed.
+            next.map(|next| brief(next.0.max(now), now)).unwrap_or_default().into(),
             next.map(|next| terminal.zone.short(next.0, now)).unwrap_or_default().into(),
             last(job.last.as_ref()),
             job.last.as_ref().map(|last| brief(last.ended_at.0, now)).unwrap_or_default().into(),
             took(job.last.as_ref()).into(),
+            job.tags.join(", ").into(),
             job.description.as_deref().unwrap_or_default().into(),
         ]);
     }

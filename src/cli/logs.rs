@@ -3,7 +3,7 @@
 use super::moment::Zone;
 use super::session::Session;
 use super::target::{Target, job_path, run_path};
-use super::{Exit, Failure, wait};
+use super::{Exit, Failure, complete, ending};
 use crate::api::client::{ClientError, Streaming};
 use crate::api::types::{JobDetail, OutputChunk, OutputLine, OutputMark, RunState, Stream};
 use crate::units::format_size;
@@ -11,7 +11,7 @@ use crate::units::format_size;
 #[derive(Clone, Debug, clap::Args)]
 pub struct LogsArgs {
     /// A run, as in `backup/42`, or a job: its newest run
-    #[arg(value_name = "JOB[/NUMBER]")]
+    #[arg(value_name = "JOB[/NUMBER]", add = complete::target())]
     target: Target,
     /// Go on until the run is over
     #[arg(short, long)]
@@ -123,10 +123,10 @@ pub async fn follow(session: &mut Session, mut what: Follow) -> Result<(), Failu
         match shown {
             Ok(()) => return Ok(()),
             Err(Interrupted::Connection(fault))
-                if what.follow && losses < wait::LOSSES_LIMIT && Failure::is_lost_connection(&fault) =>
+                if what.follow && losses < ending::LOSSES_LIMIT && Failure::is_lost_connection(&fault) =>
             {
                 losses = if what.shown == before { losses + 1 } else { 0 };
-                wait::reconnect(session, fault).await?;
+                ending::reconnect(session, fault).await?;
             }
             Err(Interrupted::Connection(fault)) => return Err(fault.into()),
             Err(Interrupted::Output(failure)) => return Err(failure),

@@ -6,15 +6,24 @@
 
 pub mod args;
 mod cancel;
+mod check;
+pub mod complete;
+mod diff;
+mod ending;
+mod events;
 mod exit;
+mod export;
 mod failure;
 mod health;
 mod history;
+mod import;
 mod list;
 mod logs;
 mod moment;
+mod new;
 mod next;
 mod pause;
+mod progress;
 mod reload;
 mod resume;
 #[path = "run.rs"]
@@ -23,17 +32,22 @@ mod session;
 mod show;
 mod shutdown;
 mod socket;
+mod statistics;
 mod style;
 mod table;
 mod target;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod version;
 mod wait;
 mod why;
 
+use clap::Parser;
+
 use args::{Cli, Verb};
+use usage::Unparsed;
 
 pub use exit::{EXIT_CODES, Exit};
 pub use failure::{Failure, Told};
@@ -41,8 +55,41 @@ pub use moment::Zone;
 pub use session::{Format, Session};
 pub use terminal::{Colour, Terminal};
 
+/// Reads the command line of this process, and does what it asks.
+pub fn main() -> Exit {
+    match complete::answer() {
+        Ok(false) => {}
+        Ok(true) => return Exit::Done,
+        Err(fault) => return unparsed(&fault),
+    }
+    match Cli::try_parse() {
+        Ok(cli) => {
+            // One thread: a client waits for one answer, and a second thread would cost more than it brings.
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("the kernel gives an epoll").block_on(run(cli))
+        }
+        Err(fault) => unparsed(&fault),
+    }
+}
+
+fn unparsed(fault: &clap::Error) -> Exit {
+    let mut terminal = Terminal::standard(Colour::Auto);
+    match usage::read(fault) {
+        Unparsed::Asked(text) => {
+            // Like every other reader, one of the help may have seen enough.
+            let shown = terminal.data(text).and_then(|()| terminal.flush());
+            conclude(&mut terminal, shown.map(|()| Exit::Done).map_err(Failure::from))
+        }
+        Unparsed::Nothing(text) => {
+            terminal.say(text.trim_end());
+            Exit::Usage
+        }
+        Unparsed::Wrong(failure) => conclude(&mut terminal, Err(failure)),
+    }
+}
+
 /// Does what the command line asks on this process's terminal.
-pub async fn run(cli: Cli) -> Exit {
+async fn run(cli: Cli) -> Exit {
     let terminal = Terminal::standard(cli.global.color);
     let sockets = socket::candidates(cli.global.socket.as_deref());
     let mut session = Session::new(terminal, cli.global.output, sockets);
@@ -53,12 +100,16 @@ pub async fn run(cli: Cli) -> Exit {
 pub async fn run_in(session: &mut Session, verb: Verb) -> Exit {
     let done = perform(session, verb).await;
     let shown = session.terminal.flush();
-    match done.and_then(|exit| Ok(shown.map(|()| exit)?)) {
+    conclude(&mut session.terminal, done.and_then(|exit| Ok(shown.map(|()| exit)?)))
+}
+
+fn conclude(terminal: &mut Terminal, done: Result<Exit, Failure>) -> Exit {
+    match done {
         Ok(exit) => exit,
         // The reader has seen what it wanted: `jobctl list | head` has done its work.
         Err(Failure::PipeClosed) => Exit::Done,
         Err(Failure::Told(told)) => {
-            session.terminal.tell(&told);
+            terminal.tell(&told);
             told.exit
         }
     }
@@ -75,10 +126,23 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Pause(args) => pause::run(session, args).await,
         Verb::Resume(args) => resume::run(session, args).await,
         Verb::Next(args) => next::run(session, args).await,
+        Verb::Wait(args) => wait::run(session, args).await,
+        Verb::Statistics(args) => statistics::run(session, args).await,
+        Verb::Events(args) => events::run(session, args).await,
         Verb::Why(args) => why::run(session, args).await,
+        Verb::Check(args) => check::run(session, args),
+        Verb::Diff(args) => diff::run(session, args).await,
         Verb::Reload(args) => reload::run(session, args).await,
+        Verb::New(args) => new::run(session, args).await,
+        Verb::Import(args) => import::run(session, args).await,
+        Verb::Export(args) => export::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,
         Verb::Shutdown(args) => shutdown::run(session, args).await,
         Verb::Version(args) => version::run(session, args).await,
     }
+}
+
+/// A number of things, in words.
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

@@ -7,12 +7,13 @@ use super::session::Session;
 use super::table::{Cell, Column, Give, Table};
 use super::target::job_path;
 use super::terminal::Terminal;
-use super::{Exit, Failure, list};
+use super::{Exit, Failure, complete, list};
 use crate::api::types::{Occurrences, Time};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct NextArgs {
     /// The job; without one, the next occurrence of every job, the earliest first
+    #[arg(add = complete::job())]
     job: Option<String>,
     /// How many
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 10)]

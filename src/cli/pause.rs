@@ -3,7 +3,7 @@
 use super::moment::{parse_until, relative};
 use super::session::Session;
 use super::target::job_path;
-use super::{Exit, Failure};
+use super::{Exit, Failure, complete};
 use crate::api::types::{PauseRequest, PauseSelectionRequest, Paused, Time};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -21,10 +21,10 @@ pub struct PauseArgs {
 #[group(required = true, multiple = false)]
 pub struct Selection {
     /// The jobs
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = complete::job())]
     pub(super) jobs: Vec<String>,
     /// Every job that carries this tag
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", add = complete::tag())]
     pub(super) tag: Option<String>,
     /// Every job
     #[arg(long)]

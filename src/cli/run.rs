@@ -4,13 +4,14 @@ use super::logs::{self, Follow};
 use super::moment::{seconds, span};
 use super::session::Session;
 use super::target::job_path;
-use super::{Exit, Failure, wait};
+use super::{Exit, Failure, complete, ending};
 use crate::api::client::ClientError;
 use crate::api::types::{Run, Triggered};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
     /// The job
+    #[arg(add = complete::job())]
     job: String,
     /// Wait for the end, and exit as the run did
     #[arg(short, long)]
@@ -57,7 +58,7 @@ async fn to_the_end(session: &mut Session, follow: bool, triggered: &Triggered) 
     if follow {
         logs::follow(session, Follow::whole(&triggered.job, triggered.number)).await?;
     }
-    let run = wait::for_end(session, &triggered.job, triggered.number).await?;
+    let run = ending::for_end(session, &triggered.job, triggered.number).await?;
     if session.is_json() && !follow {
         session.json(&serde_json::to_vec(&run).expect("the wire types are plain data"))?;
     }
@@ -66,7 +67,7 @@ async fn to_the_end(session: &mut Session, follow: bool, triggered: &Triggered) 
     Ok(Exit::of_run(&run))
 }
 
-fn summary(run: &Run) -> String {
+pub(super) fn summary(run: &Run) -> String {
     let entry = &run.entry;
     let name = entry.run.as_deref().unwrap_or_default();
     let outcome = entry.outcome.map(|outcome| outcome.to_string()).unwrap_or_default();

@@ -6,14 +6,14 @@ use super::style::Tone;
 use super::table::{Cell, Column, Give, Table};
 use super::target::{Target, job_path, run_path};
 use super::terminal::Terminal;
-use super::{Exit, Failure};
+use super::{Exit, Failure, complete};
 use crate::api::types::{Attempt, CommandLine, Definition, Job, JobDetail, JobState, Outcome, Run, Time};
 use crate::units::{format_duration, format_size};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct ShowArgs {
     /// A job, as in `backup`, or a run, as in `backup/42`
-    #[arg(value_name = "JOB[/NUMBER]")]
+    #[arg(value_name = "JOB[/NUMBER]", add = complete::target())]
     target: Target,
 }
 

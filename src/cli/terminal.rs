@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::failure::Told;
 use super::moment::Zone;
+use super::progress::Progress;
 use super::style::Tone;
 use crate::clock::Timestamp;
 
@@ -16,6 +17,8 @@ pub struct Terminal {
     /// Whether data may be coloured.
     pub colour: bool,
     talk_colour: bool,
+    /// Whether a person sees the talk.
+    talk_is_seen: bool,
     clock: fn() -> Timestamp,
     /// In which zone times are shown and read.
     pub zone: Zone,
@@ -50,6 +53,7 @@ impl Terminal {
             width: out.is_terminal().then(columns).flatten().map(|width| width.max(WIDTH_LEAST)),
             colour: coloured(out.is_terminal()),
             talk_colour: coloured(talk.is_terminal()),
+            talk_is_seen: talk.is_terminal(),
             out: Box::new(io::BufWriter::new(out)),
             talk: Box::new(talk),
             clock: wall_clock,
@@ -65,7 +69,7 @@ impl Terminal {
         clock: fn() -> Timestamp,
         zone: Zone,
     ) -> Self {
-        Self { out, talk, width, colour: false, talk_colour: false, clock, zone }
+        Self { out, talk, width, colour: false, talk_colour: false, talk_is_seen: false, clock, zone }
     }
 
     /// The time.
@@ -109,6 +113,11 @@ impl Terminal {
     /// When it cannot be written.
     pub fn job_stderr(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.talk.write_all(bytes)
+    }
+
+    /// Says how far something is that may take long.
+    pub fn progress(&self, what: &'static str) -> Progress {
+        Progress::new(what, self.talk_is_seen)
     }
 
     /// Tells an error.

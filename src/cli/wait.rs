@@ -1,62 +1,54 @@
-//! Waiting for a run's end, through restarts of the daemon.
+//! `jobctl wait`
 
-use std::time::Duration;
-
-use super::Failure;
 use super::session::Session;
-use super::target::run_path;
-use crate::api::client::{Client, ClientError};
-use crate::api::types::{Run, RunState};
+use super::target::{Target, job_path};
+use super::{Exit, Failure, complete, ending, run_verb};
+use crate::api::types::{JobDetail, Run};
 
-/// Seconds that one request waits at the daemon.
-const WAIT_SECONDS: u64 = 30;
+#[derive(Clone, Debug, clap::Args)]
+pub struct WaitArgs {
+    /// Runs, as in `backup/42`, or jobs: all their runs that are live now
+    #[arg(value_name = "JOB[/NUMBER]", required = true, add = complete::target())]
+    targets: Vec<Target>,
+}
 
-/// How long a daemon may be away before the wait is given up. A run goes on without its daemon, and a restart or an upgrade
-/// takes seconds.
-const AWAY_LIMIT: Duration = Duration::from_secs(60);
-
-/// Connections lost one after the other, without an answer between them, before the daemon is held to be ill.
-pub const LOSSES_LIMIT: u32 = 5;
-
-/// Pause between two tries to reach a daemon that is away.
-const RETRY: Duration = Duration::from_millis(100);
-
-/// Returns the run when it is over.
-///
-/// # Errors
-/// When there is no such run, or the daemon stays away.
-pub async fn for_end(session: &mut Session, job: &str, number: u64) -> Result<Run, Failure> {
-    let path = format!("{}?wait={WAIT_SECONDS}", run_path(job, number));
-    let mut losses = 0;
-    loop {
-        let asked = session.client().await?.get::<Run>(&path).await;
-        match asked {
-            Ok(run) if run.entry.state == RunState::Finished => return Ok(run),
-            Ok(_) => losses = 0,
-            Err(fault) if Failure::is_lost_connection(&fault) && losses < LOSSES_LIMIT => {
-                losses += 1;
-                reconnect(session, fault).await?;
-            }
-            Err(fault) => return Err(fault.into()),
-        }
+/// Waits until runs are over, and exits as the first of them that did not succeed.
+pub async fn run(session: &mut Session, args: WaitArgs) -> Result<Exit, Failure> {
+    tokio::select! {
+        done = wait(session, &args.targets) => done,
+        _ = tokio::signal::ctrl_c() => Ok(Exit::Interrupted),
     }
 }
 
-/// Waits until a daemon answers again.
-///
-/// # Errors
-/// When none does in time: then `cause`, why the old connection broke.
-pub async fn reconnect(session: &mut Session, cause: ClientError) -> Result<(), Failure> {
-    let Some(socket) = session.disconnect() else { return Err(cause.into()) };
-    tokio::time::sleep(RETRY).await;
-    if Client::connect(&socket).await.is_ok() {
-        return Ok(());
-    }
-    session.terminal.say("the daemon is away; the run goes on, waiting for the daemon to come back");
-    let back = tokio::time::timeout(AWAY_LIMIT, async {
-        while Client::connect(&socket).await.is_err() {
-            tokio::time::sleep(RETRY).await;
+async fn wait(session: &mut Session, targets: &[Target]) -> Result<Exit, Failure> {
+    let mut runs: Vec<(String, u64)> = Vec::new();
+    for target in targets {
+        match target {
+            Target::Run { job, number } => runs.push((job.clone(), *number)),
+            Target::Job(job) => runs.extend(live(session, job).await?.into_iter().map(|number| (job.clone(), number))),
         }
-    });
-    back.await.map_err(|_| cause.into())
+    }
+    let mut ended: Vec<Run> = Vec::new();
+    for (job, number) in runs {
+        let run = ending::for_end(session, &job, number).await?;
+        if !session.is_json() {
+            session.terminal.line(run_verb::summary(&run))?;
+            session.terminal.flush()?;
+        }
+        ended.push(run);
+    }
+    if session.is_json() {
+        session.json(&serde_json::to_vec(&ended).expect("the wire types are plain data"))?;
+    }
+    let unsuccessful = ended.iter().map(Exit::of_run).find(|exit| exit.code() != Exit::Done.code());
+    Ok(unsuccessful.unwrap_or(Exit::Done))
+}
+
+async fn live(session: &mut Session, job: &str) -> Result<Vec<u64>, Failure> {
+    let detail: JobDetail = session.client().await?.get(&job_path(job)).await?;
+    let numbers = detail.job.live.iter().filter_map(|live| live.run.rsplit_once('/')?.1.parse().ok()).collect();
+    if detail.job.live.is_empty() {
+        session.terminal.say(format!("{job} has no live run"));
+    }
+    Ok(numbers)
 }

@@ -1,5 +1,7 @@
 //! `jobctl why`
 
+mod at;
+
 use serde::Serialize;
 
 use super::moment::{relative, seconds, span};
@@ -7,14 +9,21 @@ use super::session::Session;
 use super::style::Tone;
 use super::target::job_path;
 use super::terminal::Terminal;
-use super::{Exit, Failure};
-use crate::api::types::{Health, HistoryPage, Job, JobDetail, Outcome, Ready, Run, RunState, Time};
+use super::{Exit, Failure, complete};
+use crate::api::types::{
+    ExcludedInstant, Health, HistoryPage, Job, JobDetail, Occurrences, Outcome, Run, RunState, Time,
+};
 use crate::run::SkipReason;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct WhyArgs {
     /// The job
+    #[arg(add = complete::job())]
     job: String,
+    /// Explain what happened then, or will: a time (`02:30`: the last one), a date and time in the local zone, a
+    /// duration (`2h`: that long ago), or RFC 3339. A time without seconds means its whole minute
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
 }
 
 /// One thing that explains where a job stands.
@@ -48,16 +57,23 @@ struct Explanation<'a> {
 /// Everything that the explanation follows from.
 struct Facts {
     detail: JobDetail,
-    ready: Ready,
+    health: Health,
     live: Vec<Run>,
     history: HistoryPage,
+    /// What a condition excludes before the next occurrence.
+    excluded: Vec<ExcludedInstant>,
 }
 
 /// Explains where a job stands.
 pub async fn run(session: &mut Session, args: WhyArgs) -> Result<Exit, Failure> {
-    let facts = fetch(session, &args.job).await?;
-    let findings = explain(&facts, &session.terminal);
-    let job = &facts.detail.job;
+    let (job, findings) = match &args.at {
+        None => {
+            let facts = fetch(session, &args.job).await?;
+            let findings = explain(&facts, &session.terminal);
+            (facts.detail.job, findings)
+        }
+        Some(at) => at::explain(session, &args.job, at).await?,
+    };
     if session.is_json() {
         let explanation = Explanation { job: &job.name, state: job.state.to_string(), findings: &findings };
         session.json(&serde_json::to_vec(&explanation).expect("plain data"))?;
@@ -81,12 +97,16 @@ async fn fetch(session: &mut Session, job: &str) -> Result<Facts, Failure> {
     let detail: JobDetail = client.get(&path).await?;
     let history = client.get(&format!("{path}/runs?limit=1")).await?;
     let health: Health = client.get("/v1/health").await?;
+    let excluded = match detail.definition.as_ref().is_some_and(|definition| !definition.schedule.is_empty()) {
+        true => client.get::<Occurrences>(&format!("{path}/next?count=1&excluded=true")).await?.excluded,
+        false => Vec::new(),
+    };
     let mut live = Vec::new();
     for run in &detail.job.live {
         let number = run.run.rsplit_once('/').map_or("", |(_, number)| number);
         live.push(client.get(&format!("{path}/runs/{number}")).await?);
     }
-    Ok(Facts { detail, ready: health.ready, live, history })
+    Ok(Facts { detail, health, live, history, excluded })
 }
 
 /// In the order in which a person would ask: does anything run, what stands in its way, what was, what comes.
@@ -95,9 +115,7 @@ fn explain(facts: &Facts, terminal: &Terminal) -> Vec<Finding> {
     let mut findings: Vec<Finding> = facts.live.iter().map(|run| live(run, terminal)).collect();
     findings.extend(removed(job, terminal));
     findings.extend(faulty(facts));
-    findings.extend(facts.ready.problems.iter().map(|problem| {
-        Finding::new("daemon", format!("the daemon starts no runs: {problem}")).advice("`jobctl health` shows more")
-    }));
+    findings.extend(daemon(&facts.health));
     if job.removed_at.is_none() {
         findings.extend(disabled(facts));
         findings.extend(paused(job, terminal));
@@ -105,6 +123,7 @@ fn explain(facts: &Facts, terminal: &Terminal) -> Vec<Finding> {
     findings.extend(skipped(job, terminal));
     findings.extend(last(facts, terminal));
     if job.removed_at.is_none() {
+        findings.extend(excluded(facts, terminal));
         findings.extend(next(facts, terminal));
     }
     findings
@@ -165,6 +184,28 @@ fn faulty(facts: &Facts) -> Option<Finding> {
     })
 }
 
+/// What is wrong with the daemon, and stands in the way of every job.
+fn daemon(health: &Health) -> Vec<Finding> {
+    let advice = "`jobctl health` shows more";
+    let of = |problem: &String| Finding::new("daemon", format!("the daemon starts no runs: {problem}")).advice(advice);
+    let mut findings: Vec<Finding> = health.ready.problems.iter().map(of).collect();
+    findings.extend(health.jobs.jobs_dir_fault.as_ref().map(|fault| {
+        Finding::new(
+            "jobs_directory",
+            format!("the jobs directory is not read: {fault}; changes of its file do nothing"),
+        )
+        .advice(advice)
+    }));
+    findings.extend(health.jobs.held_back.map(|held| {
+        let text = format!(
+            "the jobs directory is held back, since {} of {} jobs would vanish; changes of its file do nothing",
+            held.vanishing, held.known
+        );
+        Finding::new("held_back", text).advice("`jobctl reload --force` takes the directory as it is")
+    }));
+    findings
+}
+
 fn disabled(facts: &Facts) -> Option<Finding> {
     let disabled = facts.detail.definition.is_some() && !facts.detail.job.enabled;
     disabled.then(|| {
@@ -214,6 +255,16 @@ fn last(facts: &Facts, terminal: &Terminal) -> Option<Finding> {
         Outcome::Succeeded => finding,
         _ => finding.advice(format!("`jobctl logs {}` shows what it printed", last.run)),
     })
+}
+
+fn excluded(facts: &Facts, terminal: &Terminal) -> Option<Finding> {
+    let first = facts.excluded.first()?;
+    let more = match facts.excluded.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more before the next one"),
+    };
+    let text = format!("it does not run at {}: {}{more}", ago(first.at, terminal), first.cause);
+    Some(Finding::new("excluded", text))
 }
 
 fn next(facts: &Facts, terminal: &Terminal) -> Option<Finding> {

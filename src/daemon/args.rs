@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::config::{Flags, LogLevel};
+use super::state::{self, StateArguments};
 use super::{Config, Mode};
+use crate::store::OpenError;
 use crate::supervisor;
 use crate::surroundings::Surroundings;
 
@@ -35,6 +37,8 @@ pub struct Arguments {
 pub enum Verb {
     /// Be the parent of every run; jobsd starts this by itself
     Supervise(supervisor::Arguments),
+    /// Look at, repair or move the state while no daemon runs on it
+    State(StateArguments),
 }
 
 /// The engine's program: returns when the daemon has gone down.
@@ -46,6 +50,14 @@ pub fn main(arguments: &Arguments) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The program of `jobsd state`.
+pub fn work_on_state(arguments: &StateArguments) -> ExitCode {
+    state::run(arguments).unwrap_or_else(|fault| {
+        complain(&fault);
+        ExitCode::FAILURE
+    })
 }
 
 fn serve(arguments: &Arguments) -> anyhow::Result<()> {
@@ -87,7 +99,7 @@ fn complain(fault: &anyhow::Error) {
 fn hint(fault: &anyhow::Error) -> Option<String> {
     use super::config::ConfigError;
     use super::jobs_dir::JobsDirError;
-    use crate::store::OpenError;
+    use crate::store::OfflineError;
     let of = |cause: &(dyn std::error::Error + 'static)| {
         if let Some(fault) = cause.downcast_ref::<ConfigError>() {
             return fault.hint();
@@ -95,13 +107,27 @@ fn hint(fault: &anyhow::Error) -> Option<String> {
         if let Some(fault) = cause.downcast_ref::<JobsDirError>() {
             return fault.hint();
         }
-        match cause.downcast_ref::<OpenError>() {
-            Some(OpenError::InUse { .. }) => Some(
-                "each daemon needs a state directory of its own: stop the other, or name another by --state-dir".into(),
-            ),
-            Some(OpenError::Newer { .. }) => Some("start the jobsd that wrote it, or a newer one".into()),
-            Some(OpenError::File { .. } | OpenError::Damaged { .. }) | None => None,
+        if let Some(fault) = cause.downcast_ref::<OfflineError>() {
+            return state::hint(fault);
         }
+        cause.downcast_ref::<OpenError>().and_then(open_hint)
     };
     fault.chain().find_map(of)
+}
+
+/// What somebody can do about a state that does not open.
+pub(super) fn open_hint(fault: &OpenError) -> Option<String> {
+    match fault {
+        OpenError::InUse { .. } => Some(
+            "each daemon needs a state directory of its own: stop the other, or name another by --state-dir".into(),
+        ),
+        OpenError::Newer { .. } | OpenError::NewerFormat { .. } => {
+            Some("start the jobsd that wrote it, or a newer one".into())
+        }
+        OpenError::Untrusted { dir, owner: Some(_), .. } => {
+            Some(format!("`chown -R` {} to the user that the daemon runs as, if you know what is in it", dir.display()))
+        }
+        OpenError::Untrusted { dir, owner: None, .. } => Some(format!("`chmod go-w {}`", dir.display())),
+        OpenError::File { .. } | OpenError::Damaged { .. } | OpenError::Import(_) => None,
+    }
 }

@@ -92,15 +92,15 @@ impl Loader {
                     tracing::warn!(file = %stray.path.display(), "{}", stray.summary);
                 }
                 self.published.strays.store(Arc::new(std::mem::take(&mut set.strays)));
-                let ticket = answer.map(Ticket::Reload);
-                self.mailbox.send(Message::Input(Input::Event(Event::SpecsLoaded(set), ticket)));
+                let ticket = Ticket::Reload(answer);
+                self.mailbox.send(Message::Input(Input::Event(Event::SpecsLoaded(set), Some(ticket))));
             }
             Err(fault) => self.refuse(&fault, answer),
         }
     }
 
     fn refuse(&self, fault: &JobsDirError, answer: Option<oneshot::Sender<Result<LoadSummary, RequestError>>>) {
-        let reason = fault.to_string();
+        let reason = chain(fault);
         if self.note(Some(reason.clone())) {
             tracing::error!("{reason}; the jobs that were known stay in force");
         }
@@ -115,4 +115,15 @@ impl Loader {
         let before = self.published.jobs_dir_fault.swap(fault.clone().map(Arc::new));
         before.as_deref() != fault.as_ref()
     }
+}
+
+/// A fault and its causes in one line.
+fn chain(fault: &JobsDirError) -> String {
+    let mut text = fault.to_string();
+    let mut cause = std::error::Error::source(fault);
+    while let Some(fault) = cause {
+        text.push_str(&format!(": {fault}"));
+        cause = fault.source();
+    }
+    text
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
-use tokio::sync::oneshot;
 
 use super::alarm::{Alarm, Ring};
 use super::event_loop::{Input, World};
@@ -16,7 +15,7 @@ use super::handle::{Published, RequestError, SupervisorState};
 use super::mailbox::{Bell, Mailbox, Message, Ticket};
 use super::system_clock;
 use crate::clock::Now;
-use crate::scheduler::{Announcement, Answer, Change, Effect, Event, Refusal, Snapshot, Wake};
+use crate::scheduler::{Announcement, Answer, Change, Effect, Event, LoadSummary, Refusal, Snapshot, Wake};
 use crate::store::{CommitError, Store};
 use crate::supervisor::{Link, Request};
 
@@ -152,7 +151,13 @@ impl World for LocalWorld {
         // A client that has gone away wants no answer.
         match ticket {
             Ticket::Command(sender) => drop(sender.send(answer)),
-            Ticket::Reload(sender) => reply_to_reload(sender, answer),
+            Ticket::Reload(sender) => {
+                let answer = load_summary(answer);
+                log_load(&answer);
+                if let Some(sender) = sender {
+                    drop(sender.send(answer));
+                }
+            }
         }
     }
 
@@ -161,16 +166,35 @@ impl World for LocalWorld {
     }
 }
 
-fn reply_to_reload(
-    sender: oneshot::Sender<Result<crate::scheduler::LoadSummary, RequestError>>,
-    answer: Result<Answer, Refusal>,
-) {
-    let reply = match answer {
+fn load_summary(answer: Result<Answer, Refusal>) -> Result<LoadSummary, RequestError> {
+    match answer {
         Ok(Answer::Loaded(summary)) => Ok(summary),
         Ok(other) => unreachable!("a load is answered by a summary, not by {other:?}"),
         Err(refusal) => Err(RequestError::Refused(refusal)),
-    };
-    drop(sender.send(reply));
+    }
+}
+
+/// What a look at the jobs directory changed; a look that changed nothing is not worth a line.
+fn log_load(answer: &Result<LoadSummary, RequestError>) {
+    match answer {
+        Ok(LoadSummary { held_back: Some(held), .. }) => {
+            tracing::warn!(
+                known = held.known,
+                vanishing = held.vanishing,
+                "more than half of the jobs would vanish: the jobs that were known stay in force until `jobctl reload --force`"
+            );
+        }
+        Ok(summary) => {
+            let (added, changed, removed) = (summary.added.len(), summary.changed.len(), summary.removed.len());
+            if added + changed + removed > 0 {
+                tracing::info!(added, changed, removed, "jobs loaded");
+            }
+            for job in &summary.faulty {
+                tracing::warn!(%job, "its file is faulty; `jobctl show {job}` tells where");
+            }
+        }
+        Err(fault) => tracing::error!(%fault, "the jobs are not loaded"),
+    }
 }
 
 /// One line a run's end, by its outcome; beginnings only when somebody asks for them.

@@ -21,8 +21,8 @@ const MAILBOX_LIMIT: usize = 4096;
 pub enum Ticket {
     /// To a client's command.
     Command(oneshot::Sender<Result<Answer, Refusal>>),
-    /// To a reload.
-    Reload(oneshot::Sender<Result<LoadSummary, RequestError>>),
+    /// To the log, and to a client that asked for the reload.
+    Reload(Option<oneshot::Sender<Result<LoadSummary, RequestError>>>),
 }
 
 /// What reaches the loop from other threads.

@@ -12,9 +12,10 @@ mod loader;
 mod local;
 mod mailbox;
 mod start;
+mod state;
 mod system_clock;
 
-pub use args::main;
+pub use args::{main, work_on_state};
 pub use config::Config;
 pub use event_loop::{BACKLOG_LIMIT, COMMIT_LIMIT, EventLoop, Input, World};
 pub use handle::{About, Handle, Published, RequestError, ShutdownMode, SupervisorState};

@@ -1,6 +1,5 @@
 //! [`run`]: brings the engine up, keeps it up, takes it down.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -21,7 +20,7 @@ use super::{Config, EventLoop, Handle, Input, ShutdownMode, system_clock};
 use crate::api::ApiSocket;
 use crate::api::serve;
 use crate::scheduler::{Event, Recovered, Scheduler, SpecIndex};
-use crate::spec::{self, ReadContext};
+use crate::spec;
 use crate::store::{Opened, Options, Store};
 
 /// Announcements that a listener may be behind; one that is further behind is told that it missed some.
@@ -41,7 +40,8 @@ pub struct Mode {
 /// When it cannot come up: the state is in use or damaged, the jobs directory is missing on a first start, the socket
 /// cannot be bound.
 pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
-    let Opened { store, recovered, notes } = Store::open(&config.paths.state_dir, Options::default())?;
+    let options = Options { inspector: super::state::inspector(), ..Options::at(system_clock::now().wall) };
+    let Opened { store, recovered, notes } = Store::open(&config.paths.state_dir, options)?;
     for note in &notes {
         tracing::warn!("{note}");
     }
@@ -148,12 +148,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
 fn read_sources(recovered: &Recovered, reading: &Reading) -> SpecIndex {
     let mut specs = SpecIndex::new();
     for (revision, job, source) in &recovered.sources {
-        let context = ReadContext {
-            path: Path::new(&format!("{job}.toml")).to_owned(),
-            authority: reading.authority.clone(),
-            timezone: reading.timezone,
-            machine: reading.machine.clone(),
-        };
+        let context = reading.context(format!("{job}.toml").into());
         match spec::read(job, source, &context) {
             Ok(mut spec) => {
                 // The zone of the machine may have changed since: the revision is what it was stored as.

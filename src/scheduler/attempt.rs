@@ -8,7 +8,9 @@ use crate::run::{
     AttemptEnd, AttemptId, Deadline, Ending, LaunchPlan, Outcome, OutputSummary, Report, Run, RunId, RunState,
     StopReason, Transition, Usage,
 };
-use crate::spec::{Backoff, Environment, Identity, JobName, JobSpec, OutputPolicy, ProcessSpec, Retry, Revision, StopPolicy};
+use crate::spec::{
+    Backoff, Environment, Identity, JobName, JobSpec, OutputPolicy, ProcessSpec, Retry, Revision, StopPolicy,
+};
 
 impl Scheduler {
     /// Asks for the run's next attempt.

@@ -29,20 +29,23 @@ impl Scheduler {
     /// Creates a run if the policy lets it be: launched, or queued behind those that are live.
     pub(super) fn admit(&mut self, name: &JobName, trigger: Trigger, now: Now) -> Result<RunId, Denial> {
         let spec = self.job(name).spec.clone().expect("only jobs with a definition fire");
-        let (queued, active) = self.live_runs(name);
-        if queued.len() + active.len() < spec.overlap.max_concurrent() {
+        let live = self.job(name).live.len();
+        if live < spec.overlap.max_concurrent() {
             let id = self.create(name, trigger, QueueReason::Overlap, now);
             self.launch(&id, now);
             return Ok(id);
         }
         match spec.overlap {
             Overlap::Skip | Overlap::Allow { .. } => {
-                let oldest = active.into_iter().chain(queued).min().expect("max_concurrent is at least one");
-                Err(Denial::Overlap(oldest))
+                let oldest = *self.job(name).live.first().expect("max_concurrent is at least one");
+                Err(Denial::Overlap(RunId { job: name.clone(), number: oldest }))
             }
-            Overlap::Queue if queued.len() >= QUEUE_LIMIT => Err(Denial::QueueFull),
+            Overlap::Queue if live - self.active_count(name) >= QUEUE_LIMIT => Err(Denial::QueueFull),
             Overlap::Queue => Ok(self.create(name, trigger, QueueReason::Overlap, now)),
-            Overlap::Replace => Ok(self.replace(name, &queued, &active, trigger, now)),
+            Overlap::Replace => {
+                let (queued, active) = self.live_runs(name);
+                Ok(self.replace(name, &queued, &active, trigger, now))
+            }
         }
     }
 
@@ -58,8 +61,25 @@ impl Scheduler {
 
     /// The job's live runs, oldest first: those that wait for their first attempt, and the others.
     pub(super) fn live_runs(&self, name: &JobName) -> (Vec<RunId>, Vec<RunId>) {
-        let ids = self.job(name).live.iter().map(|&number| RunId { job: name.clone(), number });
-        ids.partition(|id| self.snapshot.live.get(id).expect("live numbers name live runs").is_queued())
+        let mut ids = self.job(name).live.iter().map(|&number| RunId { job: name.clone(), number });
+        let active = ids.by_ref().take(self.active_count(name)).collect();
+        (ids.collect(), active)
+    }
+
+    /// How many of a job's live runs have begun. Runs begin in the order of their numbers, so these are the oldest; only
+    /// they are looked at, however long the queue is.
+    fn active_count(&self, name: &JobName) -> usize {
+        let queued = |number: &&u64| {
+            let id = RunId { job: name.clone(), number: **number };
+            self.snapshot.live.get(&id).expect("live numbers name live runs").is_queued()
+        };
+        let live = &self.job(name).live;
+        let active = live.iter().take_while(|number| !queued(number)).count();
+        debug_assert!(
+            live[active..].iter().all(|number| queued(&number)),
+            "{name}: a queued run is older than one that began"
+        );
+        active
     }
 
     fn create(&mut self, name: &JobName, trigger: Trigger, reason: QueueReason, now: Now) -> RunId {
@@ -87,8 +107,10 @@ impl Scheduler {
             return;
         }
         let room = self.job(name).spec.as_ref().map_or(1, |spec| spec.overlap.max_concurrent());
-        let (queued, active) = self.live_runs(name);
-        for id in queued.iter().take(room.saturating_sub(active.len())) {
+        let active = self.active_count(name);
+        let next = self.job(name).live.iter().skip(active).take(room.saturating_sub(active));
+        let next: Vec<RunId> = next.map(|&number| RunId { job: name.clone(), number }).collect();
+        for id in &next {
             self.launch(id, now);
         }
     }

@@ -56,6 +56,9 @@ pub struct JobSpec {
     pub retention: Retention,
 }
 
+/// Where programs are looked for, unless the job sets PATH.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// What is executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {

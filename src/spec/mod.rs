@@ -26,8 +26,8 @@ pub use limits::*;
 pub use name::{JobName, NAME_LIMIT, NameError, Revision, Source};
 pub use process::{
     AddressFamily, Attributes, Bind, Capabilities, Capability, Controller, CpuScheduling, Credential, EnvironmentFile,
-    Feature, Filesystem, Inputs, IoPriority, Isolation, Limits, Machine, Network, OnLeftover, ProcessSpec, Profile, Rlimit,
-    RlimitValue, Stdin, SyscallGroup, Syscalls,
+    Feature, Filesystem, Inputs, IoPriority, Isolation, Limits, Machine, Network, OnLeftover, ProcessSpec, Profile,
+    Rlimit, RlimitValue, Stdin, SyscallGroup, Syscalls,
 };
 pub(crate) use read::check_defaults;
 pub use read::{Account, Authority, ReadContext, read};

@@ -62,6 +62,20 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Takes a record in as it is, with the indexes that belong to it.
+    ///
+    /// # Errors
+    /// When what it replaces cannot be read.
+    pub fn stage_record(&mut self, record: &Record) -> Result<(), DatabaseError> {
+        match record {
+            Record::Meta(_) => Ok(()),
+            Record::Job(job, _) => self.put(&Key::Job(job.clone()), record),
+            Record::Source(revision, job, _) => self.put(&Key::Source(revision.clone(), job.clone()), record),
+            Record::Run(run) => self.put_run(run),
+            Record::Skip(skip) => self.put_skip(skip),
+        }
+    }
+
     /// Completes the batch.
     pub fn seal(self) -> Sealed {
         let key = Key::Meta.encode();

@@ -66,6 +66,9 @@ pub(super) enum FrameError {
     /// It does not begin as a frame does.
     #[error("it does not begin with the mark of a record")]
     Magic,
+    /// Its payload is longer than any.
+    #[error("it says that it is {0} bytes long")]
+    Long(usize),
     /// More bytes than the header says.
     #[error("{0} bytes follow its end")]
     Trailing(usize),
@@ -87,7 +90,8 @@ const HEADER_LENGTH: usize = 26;
 const CHECKSUM: std::ops::Range<usize> = 22..26;
 
 /// Payload bytes of one value. sled writes a leaf of up to 17 values as one message, and moves a message of more than a
-/// quarter segment (128 KiB) into a separate file that it never syncs; 17 values of this size stay well below.
+/// quarter segment (128 KiB) into a separate file that it never syncs; 17 values of this size stay well below. It may
+/// only grow: longer ones are taken for damage.
 pub(super) const PAYLOAD_LIMIT: usize = 4096;
 
 /// Further parts of one record at the most: what fits the header's field.
@@ -138,8 +142,11 @@ impl<'a> Frame<'a> {
         let header = bytes.get(..HEADER_LENGTH).ok_or(short.clone())?;
         let key_length = usize::from(u16::from_be_bytes([header[16], header[17]]));
         let payload_length = u32::from_be_bytes([header[18], header[19], header[20], header[21]]) as usize;
+        if payload_length > PAYLOAD_LIMIT {
+            return Err(FrameError::Long(payload_length));
+        }
         let payload_start = HEADER_LENGTH + key_length;
-        let end = payload_start.checked_add(payload_length).ok_or(short.clone())?;
+        let end = payload_start + payload_length;
         let whole = bytes.get(..end).ok_or(short)?;
         if header[CHECKSUM] != checksum(whole).to_be_bytes() {
             return Err(FrameError::Checksum);

@@ -104,7 +104,7 @@ impl Journal {
         let reached = load_meta(database)?.map_or(0, |meta| meta.sequence);
         let pending = decode(&bytes).filter(|pending| pending.sequence > reached);
         if let Some(pending) = &pending {
-            apply_in_batches(database, &pending.operations)?;
+            apply_durably(database, &pending.operations)?;
         }
         self.remove();
         Ok(pending.is_some())
@@ -140,7 +140,13 @@ pub(super) fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Puts operations into the database in batches within the bounds, and makes them durable.
-pub(super) fn apply_in_batches(database: &Database, operations: &[Operation]) -> Result<(), DatabaseError> {
+fn apply_durably(database: &Database, operations: &[Operation]) -> Result<(), DatabaseError> {
+    apply_bounded(database, operations)?;
+    database.settle()
+}
+
+/// Puts operations into the database in batches within the bounds. Not durable before [`Database::settle`].
+pub(super) fn apply_bounded(database: &Database, operations: &[Operation]) -> Result<(), DatabaseError> {
     let mut rest = operations;
     while !rest.is_empty() {
         let (batch, later) = rest.split_at(batch_length(rest));
@@ -148,7 +154,7 @@ pub(super) fn apply_in_batches(database: &Database, operations: &[Operation]) ->
         database.flush()?;
         rest = later;
     }
-    database.settle()
+    Ok(())
 }
 
 /// How many of the operations fit into the next batch; at least one.

@@ -14,38 +14,56 @@
 //! - Records are types of their own, frozen by version ([records](record)).
 //! - Readers read beside the writer, and see each commit as a whole, a large one batch by batch.
 
+mod aside;
+mod backup;
 mod batch;
 mod check;
+mod compact;
 mod database;
+mod export;
 mod faults;
+mod files;
 mod frame;
 mod guard;
 mod health;
+mod inspect;
 mod journal;
 mod key;
 mod lock;
+mod manifest;
+mod notes;
+mod offline;
 mod open;
 mod read;
 mod reader;
+mod rebuild;
 mod record;
 mod recover;
+mod reserve;
 mod retention;
+mod safeguard;
+mod salvage;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod writer;
 
-use std::fmt;
-
 use crate::clock::Timestamp;
-use crate::run::{Run, RunId, RunState, Skip, SkipKey};
-use crate::spec::{JobName, Revision};
+use crate::run::{Run, RunState, Skip, SkipKey};
 
+pub use backup::BACKUPS_KEPT;
+pub use compact::{CompactError, Compacted};
+pub use export::{ExportError, ExportSummary, ImportError};
 pub use faults::{Faults, Step};
 pub use health::{Health, WriteState};
+pub use inspect::{Finding, Inspector, inspect};
+pub use notes::Note;
+pub use offline::{OfflineError, Verified, export, import, restore, salvage, verify};
 pub use open::{OpenError, Opened, Options, Store};
 pub use read::ReadError;
 pub use reader::{HistoryCount, HistoryQuery, Reader};
 pub use retention::Expired;
+pub use upkeep::{BACKUP_INTERVAL, Done as UpkeepOutcome, Upkeep, UpkeepDone, UpkeepError};
 pub use writer::{CommitError, Done};
 
 /// One entry of a job's history.
@@ -94,33 +112,5 @@ pub struct HistoryKey {
 impl From<SkipKey> for HistoryKey {
     fn from(key: SkipKey) -> Self {
         Self { number: key.after_run, skip_index: key.index }
-    }
-}
-
-/// Something that opening found and had to work around. Each is logged, and shown in the health report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// A record cannot be read and is left out.
-    DamagedRecord {
-        /// Its key.
-        key: String,
-        /// Why.
-        reason: String,
-    },
-    /// A run that was live has no record.
-    MissingRun(RunId),
-    /// A revision that a job or a live run refers to has no text.
-    MissingSource(Revision, JobName),
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DamagedRecord { key, reason } => write!(f, "the record {key} is damaged and left out: {reason}"),
-            Self::MissingRun(run) => write!(f, "the run {run} was live, and its record is missing"),
-            Self::MissingSource(revision, job) => {
-                write!(f, "the text of revision {} of job {job} is missing", revision.short())
-            }
-        }
     }
 }

@@ -1,41 +1,57 @@
 //! [`Store`]: opened once, written by one thread, closed with the process.
 
-use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use super::Note;
-use super::batch::Batch;
-use super::check::Check;
-use super::database::{Database, DatabaseError};
+use super::database::Database;
+use super::export::ImportError;
 use super::faults::Faults;
+use super::files::{Files, make_directory};
 use super::health::Health;
-use super::journal::{Journal, JournalError, sync_parent};
+use super::inspect::Inspector;
 use super::lock::{Lock, LockError};
-use super::read::{ReadError, load_meta};
+use super::notes::{self, Note};
 use super::reader::Reader;
-use super::record::{Digest, Meta};
+use super::record::Meta;
 use super::recover::recover;
+use super::reserve::RESERVE_BYTES;
+use super::safeguard::{self, file_fault};
+use super::upkeep::{Upkeep, UpkeepDone, UpkeepError};
 use super::writer::{CommitError, Done, Inbox, QUEUE_LIMIT, Request, Writer};
+use crate::clock::Timestamp;
 use crate::scheduler::{Change, Recovered};
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The time now: what a repair could not find out ends here, and files are named after it.
+    pub now: Timestamp,
     /// Memory for sled's pages, in bytes; 8 MiB unless said. More saves reads of long histories.
     pub cache_bytes: u64,
+    /// Room on the disk that is kept for the records of running runs when there is no other, in bytes; 8 MiB unless said,
+    /// none with 0.
+    pub reserve_bytes: u64,
+    /// Who looks at a database that was not closed in order before this process opens it; nobody unless said, and then
+    /// damage on which sled aborts or hangs takes this process with it.
+    pub inspector: Option<Inspector>,
     /// Where tests make the disk fail; nowhere unless said.
     pub faults: Faults,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self { cache_bytes: 8 * 1024 * 1024, faults: Faults::default() }
+impl Options {
+    /// The defaults.
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            cache_bytes: 8 * 1024 * 1024,
+            reserve_bytes: RESERVE_BYTES,
+            inspector: None,
+            faults: Faults::default(),
+        }
     }
 }
 
@@ -46,6 +62,7 @@ pub struct Store {
     writer: Option<JoinHandle<()>>,
     reader: Reader,
     health: Health,
+    notices: PathBuf,
     #[expect(dead_code, reason = "held until the writer has ended")]
     lock: Lock,
 }
@@ -56,7 +73,8 @@ pub struct Opened {
     pub store: Store,
     /// What the scheduler starts from.
     pub recovered: Recovered,
-    /// What was not as it should be, for the log and the health report; empty in a good life.
+    /// What was not as it should be, now or earlier and not acknowledged since, for the log and the health report; empty
+    /// in a good life.
     pub notes: Vec<Note>,
 }
 
@@ -82,7 +100,7 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
-    /// A newer program wrote it.
+    /// A newer program wrote its records.
     #[error("the state in {} was written by a newer jobsd (record version {version})", dir.display())]
     Newer {
         /// The state directory.
@@ -90,7 +108,28 @@ pub enum OpenError {
         /// The version found.
         version: u8,
     },
-    /// It is damaged.
+    /// A newer program laid it out.
+    #[error("the state in {} was written by a newer jobsd (state format {format})", dir.display())]
+    NewerFormat {
+        /// The state directory.
+        dir: PathBuf,
+        /// The format found.
+        format: u32,
+    },
+    /// Somebody else could have written it.
+    #[error("the state directory {} {}", dir.display(), untrusted(*owner, *mode))]
+    Untrusted {
+        /// The directory, or one in it.
+        dir: PathBuf,
+        /// Its owner, when that is somebody else.
+        owner: Option<u32>,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// An export that is to be restored cannot be read.
+    #[error("the export cannot be restored")]
+    Import(#[source] ImportError),
+    /// It is damaged, and what was built in its place is too.
     #[error("the state in {} is damaged: {reason}", dir.display())]
     Damaged {
         /// The state directory.
@@ -104,41 +143,36 @@ fn describe(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
 
-/// The files of a state directory that belong to the store.
-#[derive(Clone, Debug)]
-pub(super) struct Files {
-    /// The state directory.
-    pub dir: PathBuf,
-    /// sled's directory.
-    pub database: PathBuf,
-    /// The journal of a large commit under way.
-    pub journal: PathBuf,
-    /// The lock.
-    pub lock: PathBuf,
-}
-
-impl Files {
-    /// The files in a state directory.
-    pub fn of(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), database: dir.join("db"), journal: dir.join("journal"), lock: dir.join("lock") }
+fn untrusted(owner: Option<u32>, mode: u32) -> String {
+    match owner {
+        Some(owner) => format!("belongs to the user {owner}"),
+        None => format!("can be written by others (mode {mode:04o})"),
     }
 }
 
 impl Store {
     /// Opens the store in a state directory, or creates both; checks all of it; gives back what it knows.
     ///
-    /// The directory is created with mode 0700: job files may hold secrets, and the store keeps their text.
+    /// The directory is created with mode 0700: job files may hold secrets, and the store keeps their text. A damaged
+    /// database is repaired as far as can be; `notes` tell what was lost.
     ///
     /// # Errors
-    /// When another process has it, it cannot be read or written, a newer program wrote it, or it is damaged.
+    /// When another process has it, somebody else may write to it, it cannot be read or written, or a newer program wrote it.
     pub fn open(dir: &Path, options: Options) -> Result<Opened, OpenError> {
         let files = Files::of(dir);
-        make_directory(&files.dir)?;
+        make_directory(&files.dir).map_err(file_fault("create", &files.dir))?;
+        check_owner(&files)?;
         let lock = take_lock(&files)?;
-        make_directory(&files.database)?;
+        let earlier = notes::unacknowledged(&files.notices).map_err(file_fault("read", &files.notices))?;
         let mut notes = Vec::new();
-        let (database, meta) = open_checked(&files, &options)?;
-        let recovered = recover(&database, &mut notes).map_err(|fault| read_fault(&files, fault))?;
+        let (database, meta) = safeguard::open(&files, &options, &mut notes)?;
+        let recovered = recover(&database, &mut notes)
+            .map_err(|fault| OpenError::Damaged { dir: files.dir.clone(), reason: fault.to_string() })?;
+        let is_new = !notes.is_empty();
+        let notes: Vec<Note> = earlier.into_iter().chain(notes).collect();
+        if is_new {
+            notes::keep(&files.notices, &notes, options.now).map_err(file_fault("write", &files.notices))?;
+        }
         let store = Self::start(database, meta, lock, files, options)?;
         Ok(Opened { store, recovered, notes })
     }
@@ -148,14 +182,16 @@ impl Store {
         let (requests, inbox) = sync_channel(QUEUE_LIMIT);
         let (stop, stopped) = sync_channel(1);
         let (reporter, health) = Health::new();
-        let dir = files.dir.clone();
+        let (dir, notices) = (files.dir.clone(), files.notices.clone());
         let inbox = Inbox { requests: inbox, stop: stopped };
-        let writer = Writer::new(Arc::clone(&shared), inbox, reporter, files, options, meta);
+        let writer = Writer::new(Arc::clone(&shared), inbox, reporter, files, options, meta)
+            .map_err(file_fault("open the witness in", &dir))?;
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run())
-            .map_err(|source| OpenError::File { step: "start the thread that writes", path: dir, source })?;
-        Ok(Self { requests, stop: Some(stop), writer: Some(writer), reader: Reader { shared }, health, lock })
+            .map_err(file_fault("start the thread that writes", &dir))?;
+        let reader = Reader { shared };
+        Ok(Self { requests, stop: Some(stop), writer: Some(writer), reader, health, notices, lock })
     }
 
     /// Makes changes durable, all or none of them, then calls `done` from the writer's thread. Never blocks. Commits
@@ -164,11 +200,13 @@ impl Store {
     /// `done` gets an error only when the queue is full or the store is closed. While the disk fails, the commit waits
     /// and the store tries again; [`Store::health`] tells.
     pub fn commit(&self, changes: Vec<Change>, done: Done) {
-        match self.requests.try_send(Request::Commit(changes, done)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(request)) => refuse(request, CommitError::Busy),
-            Err(TrySendError::Disconnected(request)) => refuse(request, CommitError::Closed),
-        }
+        self.send(Request::Commit(changes, done));
+    }
+
+    /// Does what is to be done now and then, from the writer's thread, and calls `done`. Commits wait meanwhile: about a
+    /// second for a million records.
+    pub fn upkeep(&self, what: Upkeep, done: UpkeepDone) {
+        self.send(Request::Upkeep(what, done));
     }
 
     /// Reads beside the writer.
@@ -181,9 +219,25 @@ impl Store {
         self.health.clone()
     }
 
+    /// Somebody has seen the notes: they are not told again when the store is opened next.
+    ///
+    /// # Errors
+    /// When the file of notes cannot be removed.
+    pub fn acknowledge_notes(&self) -> io::Result<()> {
+        notes::acknowledge(&self.notices)
+    }
+
     /// Writes what waits, and closes. A commit that fails meanwhile is given up (`CommitError::Closed`).
     pub fn close(self) {
         drop(self);
+    }
+
+    fn send(&self, request: Request) {
+        match self.requests.try_send(request) {
+            Ok(()) => {}
+            Err(TrySendError::Full(request)) => request.refuse(CommitError::Busy),
+            Err(TrySendError::Disconnected(request)) => request.refuse(CommitError::Closed),
+        }
     }
 }
 
@@ -202,113 +256,43 @@ impl Drop for Store {
     }
 }
 
-fn refuse(request: Request, fault: CommitError) {
-    match request {
-        Request::Commit(_, done) => done(Err(fault)),
-        Request::Close => {}
+impl Request {
+    /// Answers a request that will not be carried out.
+    pub(super) fn refuse(self, fault: CommitError) {
+        match self {
+            Self::Commit(_, done) => done(Err(fault)),
+            Self::Upkeep(_, done) => done(Err(UpkeepError::Refused(fault))),
+            Self::Close => {}
+        }
     }
 }
 
-fn make_directory(path: &Path) -> Result<(), OpenError> {
-    let fault = |step| move |source| OpenError::File { step, path: path.to_owned(), source };
-    let existed = path.is_dir();
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fault("create"))?;
-    if !existed {
-        sync_parent(path).map_err(fault("sync the parent of"))?;
-    }
-    Ok(())
-}
-
-fn take_lock(files: &Files) -> Result<Lock, OpenError> {
+/// Takes the exclusive right to a state directory.
+pub(super) fn take_lock(files: &Files) -> Result<Lock, OpenError> {
     Lock::take(&files.lock).map_err(|fault| match fault {
         LockError::Held { pid } => OpenError::InUse { dir: files.dir.clone(), pid },
         LockError::Io(source) => OpenError::File { step: "lock", path: files.lock.clone(), source },
     })
 }
 
-/// Opens the database, completes a large commit that was under way, and compares all of it with what it says of itself.
-fn open_checked(files: &Files, options: &Options) -> Result<(Database, Meta), OpenError> {
-    let damaged = |reason: String| OpenError::Damaged { dir: files.dir.clone(), reason };
-    let database = open_database(files, options).map_err(|fault| database_fault(files, fault))?;
-    Journal::new(files.journal.clone(), &options.faults)
-        .redo(&database)
-        .map_err(|fault| journal_fault(files, fault))?;
-    let check = Check::of(&database).map_err(|fault| read_fault(files, fault))?;
-    let meta = match load_meta(&database).map_err(|fault| read_fault(files, fault))? {
-        Some(meta) => meta,
-        None if check.digest == Digest::default() => initialise(&database, files)?,
-        None => return Err(damaged("it does not say what it holds".to_owned())),
-    };
-    if let Some(fault) = check.faults.first() {
-        return Err(damaged(fault.clone()));
-    }
-    if check.digest != meta.digest {
-        let (found, expected) = (check.digest.keys, meta.digest.keys);
-        return Err(damaged(format!("it holds {found} keys where {expected} were written, or other ones")));
-    }
-    Ok((database, meta))
-}
-
-/// How often opening is tried while sled's own lock is taken: this process may just have closed it, and a thread of sled
-/// may not have let go yet. Another daemon is ruled out by our own lock.
-const OPEN_TRIES: u32 = 40;
-const OPEN_PAUSE: Duration = Duration::from_millis(50);
-
-pub(super) fn open_database(files: &Files, options: &Options) -> Result<Database, DatabaseError> {
-    let mut tries = 1;
-    loop {
-        match Database::open(&files.database, options.cache_bytes, &options.faults) {
-            Err(DatabaseError::Locked(_)) if tries < OPEN_TRIES => {
-                tries += 1;
-                std::thread::sleep(OPEN_PAUSE);
-            }
-            result => return result,
+/// Whoever can write the state can have any command run as the user of any job: it must belong to this process's user, or
+/// to root, and nobody else may write to it.
+///
+/// # Errors
+/// When it is not so, or the directory cannot be looked at.
+pub(super) fn check_owner(files: &Files) -> Result<(), OpenError> {
+    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    for dir in [&files.dir, &files.database] {
+        let metadata = match std::fs::metadata(dir) {
+            Ok(metadata) => metadata,
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
+            Err(fault) => return Err(file_fault("look at", dir)(fault)),
+        };
+        let mode = metadata.mode() & 0o7777;
+        let owner = Some(metadata.uid()).filter(|uid| *uid != 0 && *uid != nix::unistd::geteuid().as_raw());
+        if owner.is_some() || mode & WRITABLE_BY_OTHERS != 0 {
+            return Err(OpenError::Untrusted { dir: dir.clone(), owner, mode });
         }
     }
-}
-
-/// Gives a new database its own record, and makes its files' names durable: sled does not.
-fn initialise(database: &Database, files: &Files) -> Result<Meta, OpenError> {
-    let nothing = Meta { writer: String::new(), sequence: 0, digest: Digest::default() };
-    let sealed = Batch::new(database, &nothing).seal();
-    database
-        .apply(&sealed.operations)
-        .and_then(|()| database.settle())
-        .map_err(|fault| database_fault(files, fault))?;
-    for name in ["db", "conf", "blobs"] {
-        let path = files.database.join(name);
-        fs::File::open(&path).and_then(|file| file.sync_all()).map_err(|source| OpenError::File {
-            step: "sync",
-            path: path.clone(),
-            source,
-        })?;
-        sync_parent(&path).map_err(|source| OpenError::File { step: "sync the parent of", path, source })?;
-    }
-    Ok(sealed.meta)
-}
-
-fn database_fault(files: &Files, fault: DatabaseError) -> OpenError {
-    match fault {
-        DatabaseError::Locked(_) => OpenError::InUse { dir: files.dir.clone(), pid: None },
-        DatabaseError::Io { step, source } => OpenError::File { step, path: files.database.clone(), source },
-        DatabaseError::Broken { .. } => OpenError::Damaged { dir: files.dir.clone(), reason: fault.to_string() },
-    }
-}
-
-fn journal_fault(files: &Files, fault: JournalError) -> OpenError {
-    match fault {
-        JournalError::File { step, path, source } => OpenError::File { step, path, source },
-        JournalError::Database(fault) => database_fault(files, fault),
-        JournalError::Read(fault) => read_fault(files, fault),
-    }
-}
-
-fn read_fault(files: &Files, fault: ReadError) -> OpenError {
-    let dir = files.dir.clone();
-    match fault {
-        ReadError::Newer { version, .. } => OpenError::Newer { dir, version },
-        ReadError::Closed | ReadError::Store(_) | ReadError::Damaged { .. } => {
-            OpenError::Damaged { dir, reason: fault.to_string() }
-        }
-    }
+    Ok(())
 }

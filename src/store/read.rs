@@ -69,22 +69,45 @@ pub(super) enum Damage {
     Contradiction,
 }
 
-/// The record whose values are `first` and, for a long one, `parts` (framed each).
-pub(super) fn assemble(key: &[u8], first: &[u8], parts: &[Vec<u8>]) -> Result<Record, Damage> {
+/// A record's bytes, put together and not yet understood.
+pub(super) struct Payload {
+    /// What it is.
+    pub kind: Kind,
+    /// The version of its fields.
+    pub version: u8,
+    /// The commit that wrote it.
+    pub sequence: u64,
+    /// Its fields.
+    pub bytes: Vec<u8>,
+}
+
+/// Puts together the record whose values are `first` and, for a long one, `parts` (framed each).
+pub(super) fn join(key: &[u8], first: &[u8], parts: &[Vec<u8>]) -> Result<Payload, Damage> {
     let frame = Frame::decode(key, first)?;
-    let mut payload = frame.payload.to_vec();
+    let mut bytes = frame.payload.to_vec();
     if parts.len() != usize::from(frame.parts) {
         return Err(Damage::Part(parts.len()));
     }
     for (index, part) in parts.iter().enumerate() {
         let number = u32::try_from(index).expect("a frame counts its parts in 16 bits");
-        let part = Frame::decode(&Key::Part(key.to_vec(), number).encode(), part)?;
+        let part_key = Key::Part(key.to_vec(), number).encode();
+        let part = Frame::decode(&part_key, part)?;
         if part.kind != Kind::Part || part.sequence != frame.sequence {
             return Err(Damage::Part(index));
         }
-        payload.extend_from_slice(part.payload);
+        bytes.extend_from_slice(part.payload);
     }
-    let record = Record::decode(frame.kind, frame.version, &payload)?;
+    Ok(Payload { kind: frame.kind, version: frame.version, sequence: frame.sequence, bytes })
+}
+
+/// Reads the record of these values.
+pub(super) fn assemble(key: &[u8], first: &[u8], parts: &[Vec<u8>]) -> Result<Record, Damage> {
+    understand(key, &join(key, first, parts)?)
+}
+
+/// Reads a record that lies at `key`.
+pub(super) fn understand(key: &[u8], payload: &Payload) -> Result<Record, Damage> {
+    let record = Record::decode(payload.kind, payload.version, &payload.bytes)?;
     if key_of(&record).encode() == key { Ok(record) } else { Err(Damage::Contradiction) }
 }
 
@@ -126,12 +149,17 @@ pub(super) fn load(database: &Database, key: &Key) -> Result<Option<Record>, Rea
 
 /// The record that begins with the value `first` under `key`.
 pub(super) fn complete(database: &Database, key: &[u8], first: &[u8]) -> Result<Record, ReadError> {
+    understand(key, &payload(database, key, first)?).map_err(|damage| damaged(key, damage))
+}
+
+/// The bytes of the record that begins with the value `first` under `key`.
+pub(super) fn payload(database: &Database, key: &[u8], first: &[u8]) -> Result<Payload, ReadError> {
     let count = Frame::decode(key, first).map_err(|fault| damaged(key, fault.into()))?.parts;
     let mut parts = Vec::with_capacity(usize::from(count));
     for index in 0..u32::from(count) {
         parts.extend(database.get(&Key::Part(key.to_vec(), index).encode())?.map(|part| part.to_vec()));
     }
-    assemble(key, first, &parts).map_err(|damage| damaged(key, damage))
+    join(key, first, &parts).map_err(|damage| damaged(key, damage))
 }
 
 /// The damage of a record, as readers are told.

@@ -4,13 +4,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use super::backup::Unsettled;
 use super::batch::{Batch, Sealed};
+use super::compact::{CompactError, Compacted, copy_into_fresh};
 use super::database::{Database, DatabaseError};
+use super::files::Files;
 use super::health::{Reporter, WriteState};
-use super::journal::{BATCH_BYTES, BATCH_KEYS, Journal, JournalError, apply_in_batches, length};
-use super::open::{Files, Options};
+use super::journal::{BATCH_BYTES, BATCH_KEYS, Journal, JournalError, apply_bounded, length};
+use super::manifest::{Imprint, Manifest, Witness};
+use super::open::Options;
 use super::read::{ReadError, load_meta, with_cause};
 use super::record::Meta;
+use super::reserve::Reserve;
+use super::safeguard::open_database;
+use super::upkeep::{self, Upkeep, UpkeepDone, UpkeepError};
 use crate::scheduler::Change;
 
 /// Commits that may wait for the writer; a further one is refused. The daemon's loop has one under way.
@@ -25,6 +32,9 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 
 /// The longest pause: how late the store notices that there is room again.
 const BACKOFF_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether there is room for the reserve again.
+const RESTOCK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Called once, from the writer's thread, when the fate of a commit is known.
 pub type Done = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
@@ -44,6 +54,8 @@ pub enum CommitError {
 pub(super) enum Request {
     /// Make changes durable.
     Commit(Vec<Change>, Done),
+    /// Do something else that needs the database to itself.
+    Upkeep(Upkeep, UpkeepDone),
     /// Finish.
     Close,
 }
@@ -59,7 +71,10 @@ pub(super) struct Writer {
     files: Files,
     options: Options,
     journal: Journal,
+    witness: Witness,
+    reserve: Reserve,
     meta: Meta,
+    next: Option<Request>,
     closing: bool,
 }
 
@@ -101,22 +116,71 @@ struct Group {
 
 impl Writer {
     /// A writer on an open database whose own record is `meta`.
-    pub fn new(shared: Shared, inbox: Inbox, reporter: Reporter, files: Files, options: Options, meta: Meta) -> Self {
+    ///
+    /// # Errors
+    /// When the witness cannot be opened.
+    pub fn new(
+        shared: Shared,
+        inbox: Inbox,
+        reporter: Reporter,
+        files: Files,
+        options: Options,
+        meta: Meta,
+    ) -> std::io::Result<Self> {
         let journal = Journal::new(files.journal.clone(), &options.faults);
-        Self { shared, inbox, reporter, files, options, journal, meta, closing: false }
+        let witness = Witness::open(&files.witness)?;
+        let mut reserve = Reserve::new(files.reserve.clone(), options.reserve_bytes);
+        reserve.take();
+        let writer = Self {
+            shared,
+            inbox,
+            reporter,
+            files,
+            options,
+            journal,
+            witness,
+            reserve,
+            meta,
+            next: None,
+            closing: false,
+        };
+        writer.bear_witness();
+        writer.report_writing();
+        Ok(writer)
     }
 
     /// Writes until the store is closed.
     pub fn run(mut self) {
         while !self.closing {
-            match self.inbox.requests.recv() {
-                Ok(Request::Commit(changes, done)) => self.write(Group { commits: vec![(changes, done)] }),
-                Ok(Request::Close) | Err(_) => self.closing = true,
+            match self.receive() {
+                Some(Request::Commit(changes, done)) => self.write(Group { commits: vec![(changes, done)] }),
+                Some(Request::Upkeep(what, done)) => self.keep_up(what, done),
+                Some(Request::Close) => self.closing = true,
+                None => self.restock(),
             }
         }
         self.refuse_waiting();
-        drop(self.take_database());
-        self.reporter.tell(WriteState::Closed);
+        self.close();
+    }
+
+    /// The next request; nothing when it is time to look whether there is room for the reserve again.
+    fn receive(&mut self) -> Option<Request> {
+        if let Some(request) = self.next.take() {
+            return Some(request);
+        }
+        if self.reserve.is_given_up() {
+            return match self.inbox.requests.recv_timeout(RESTOCK_INTERVAL) {
+                Ok(request) => Some(request),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Request::Close),
+            };
+        }
+        Some(self.inbox.requests.recv().unwrap_or(Request::Close))
+    }
+
+    fn restock(&mut self) {
+        self.reserve.take();
+        self.report_writing();
     }
 
     /// Makes a group, and what waits behind it and fits in, durable; tries until it succeeds or the store is closed.
@@ -127,13 +191,21 @@ impl Writer {
             match outcome {
                 Ok(meta) => {
                     self.meta = meta;
-                    self.reporter.tell(WriteState::Writing);
+                    self.bear_witness();
+                    if failures > 0 {
+                        tracing::info!("the state can be written again");
+                    }
+                    self.restock();
                     break Ok(());
                 }
                 Err(fault) => {
+                    self.abandon_database();
+                    if fault.is_full() && self.reserve.give_up() {
+                        tracing::warn!("the disk is full; the reserve is given up for the records of running runs");
+                        continue;
+                    }
                     failures = failures.saturating_add(1);
                     self.report(&fault, failures);
-                    self.abandon_database();
                     if self.closing || !self.pause(failures) {
                         break Err(CommitError::Closed);
                     }
@@ -153,15 +225,18 @@ impl Writer {
         for (changes, _) in &group.commits {
             stage(&mut batch, changes)?;
         }
-        while batch.len() < GROUP_KEYS && !self.closing {
+        while batch.len() < GROUP_KEYS && self.next.is_none() {
             match self.inbox.requests.try_recv() {
                 Ok(Request::Commit(changes, done)) => {
                     // In the group before it is staged: a failure must not lose it.
                     group.commits.push((changes, done));
                     stage(&mut batch, &group.commits[group.commits.len() - 1].0)?;
                 }
-                Ok(Request::Close) | Err(TryRecvError::Disconnected) => self.closing = true,
-                Err(TryRecvError::Empty) => break,
+                Ok(other @ (Request::Upkeep(..) | Request::Close)) => {
+                    self.next = Some(other);
+                    break;
+                }
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
         let sealed = batch.seal();
@@ -176,7 +251,8 @@ impl Writer {
             return Ok(database.settle()?);
         }
         self.journal.write(sealed)?;
-        apply_in_batches(database, &sealed.operations)?;
+        apply_bounded(database, &sealed.operations)?;
+        database.settle()?;
         self.journal.remove();
         Ok(())
     }
@@ -186,7 +262,7 @@ impl Writer {
         if self.shared.read().unwrap_or_else(PoisonError::into_inner).is_some() {
             return Ok(());
         }
-        let database = Database::open(&self.files.database, self.options.cache_bytes, &self.options.faults)?;
+        let database = open_database(&self.files.database, &self.options)?;
         self.journal.redo(&database)?;
         let found = load_meta(&database)?;
         let sequence = found.as_ref().map_or(0, |meta| meta.sequence);
@@ -228,13 +304,93 @@ impl Writer {
         self.shared.write().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn refuse_waiting(&self) {
-        while let Ok(request) = self.inbox.requests.try_recv() {
-            if let Request::Commit(_, done) = request {
-                done(Err(CommitError::Closed));
-            }
+    fn refuse_waiting(&mut self) {
+        let next = self.next.take();
+        for request in next.into_iter().chain(self.inbox.requests.try_iter()) {
+            request.refuse(CommitError::Closed);
         }
     }
+
+    /// Notes the newest commit outside of the database. It only makes later damage visible, so a failure is no more than told.
+    fn bear_witness(&self) {
+        if let Err(fault) = self.witness.tell(&self.meta) {
+            tracing::warn!(%fault, "the newest commit could not be noted beside the database");
+        }
+    }
+
+    fn report_writing(&self) {
+        let given_up = self.reserve.is_given_up();
+        self.reporter.tell(if given_up { WriteState::OnReserve } else { WriteState::Writing });
+    }
+
+    /// Closes the database, and notes that it was closed in order if all was written.
+    fn close(self) {
+        if let Some(database) = self.take_database() {
+            drop(database);
+            let imprint = Imprint::of(&self.files.database_file());
+            let manifest = imprint.map(|imprint| Manifest::new(&self.meta, Some(imprint)));
+            if let Err(fault) = manifest.and_then(|manifest| manifest.write(&self.files.manifest)) {
+                tracing::warn!(%fault, "the manifest cannot be written; the next start will take this for an unclean end");
+            }
+        }
+        self.reporter.tell(WriteState::Closed);
+    }
+
+    fn keep_up(&mut self, what: Upkeep, done: UpkeepDone) {
+        match what {
+            Upkeep::Routine { now } => done(self.routine(now)),
+            Upkeep::Export { path, now } => done(self.with_database(|database| upkeep::export(database, path, now))),
+            Upkeep::Compact => {
+                done(self.compact().map(|sizes| upkeep::Done { compacted: Some(sizes), ..upkeep::Done::default() }));
+            }
+            Upkeep::Backup { now } => match self.with_database(|database| upkeep::backup(database, &self.files, now)) {
+                Ok(unsettled) => done(settle(unsettled, &self.files)),
+                Err(fault) => done(Err(fault)),
+            },
+        }
+    }
+
+    fn routine(&mut self, now: crate::clock::Timestamp) -> Result<upkeep::Done, UpkeepError> {
+        let due = upkeep::backup_is_due(&self.files, self.meta.sequence, now)
+            .map_err(|fault| UpkeepError::Export { path: self.files.backups.clone(), source: fault.into() })?;
+        let mut done = upkeep::Done::default();
+        if due {
+            let unsettled = self.with_database(|database| upkeep::backup(database, &self.files, now))?;
+            done = settle(unsettled, &self.files)?;
+        }
+        if self.with_database(|database| Ok(upkeep::is_sparse(database, &self.files)?))? {
+            done.compacted = Some(self.compact()?);
+        }
+        Ok(done)
+    }
+
+    fn with_database<T>(&self, work: impl FnOnce(&Database) -> Result<T, UpkeepError>) -> Result<T, UpkeepError> {
+        let guard = self.shared.read().unwrap_or_else(PoisonError::into_inner);
+        work(guard.as_ref().ok_or(ReadError::Closed)?)
+    }
+
+    /// Puts a copy without holes in the place of the database.
+    fn compact(&mut self) -> Result<Compacted, UpkeepError> {
+        let sizes = self.with_database(|database| Ok(copy_into_fresh(database, &self.files, &self.options.faults)?))?;
+        drop(self.take_database());
+        let swapped = self.files.swap_in_fresh();
+        // Whichever of the two lies in place now holds the same.
+        let opened = self.ensure_open();
+        swapped.map_err(|source| CompactError::File {
+            step: "put in place",
+            path: self.files.database.clone(),
+            source,
+        })?;
+        opened.map_err(|fault| CompactError::Database(with_cause(&fault)))?;
+        Ok(sizes)
+    }
+}
+
+fn settle(unsettled: Unsettled, files: &Files) -> Result<upkeep::Done, UpkeepError> {
+    let written = unsettled
+        .settle()
+        .map_err(|fault| UpkeepError::Export { path: files.backups.clone(), source: fault.into() })?;
+    Ok(upkeep::Done { written: Some(written), compacted: None })
 }
 
 fn stage(batch: &mut Batch<'_>, changes: &[Change]) -> Result<(), DatabaseError> {

@@ -115,13 +115,12 @@ impl Supervisor {
     /// Looks whether an adopted child has become its program.
     pub fn read_news(&mut self, key: Key, now: Monotonic) {
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        if let Phase::SettingUp(News::Record { next_look }) = &mut attempt.phase {
+            *next_look = now.saturating_add(RECORD_INTERVAL);
+        }
         match Record::read(&attempt.dir) {
             Ok(Some(Record { executed: Some(executed), .. })) => self.runs(key, executed),
-            Ok(_) => {
-                if let Phase::SettingUp(News::Record { next_look }) = &mut attempt.phase {
-                    *next_look = now.saturating_add(RECORD_INTERVAL);
-                }
-            }
+            Ok(_) => {}
             Err(fault) => tracing::error!(attempt = %attempt.id, %fault, "cannot read the record of an attempt"),
         }
     }

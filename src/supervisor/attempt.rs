@@ -184,13 +184,7 @@ impl Attempt {
 
 impl MainEnd {
     /// The end of a main process, seen now.
-    pub fn new(
-        ending: Ending,
-        executed: Option<Executed>,
-        usage: Usage,
-        on_leftover: OnLeftover,
-        now: Now,
-    ) -> Self {
+    pub fn new(ending: Ending, executed: Option<Executed>, usage: Usage, on_leftover: OnLeftover, now: Now) -> Self {
         Self {
             ending,
             executed,

@@ -6,7 +6,9 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use super::attempt::{Attempt, GIVE_UP, KILL_INTERVAL, LEFTOVER_INTERVAL, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop};
+use super::attempt::{
+    Attempt, GIVE_UP, KILL_INTERVAL, LEFTOVER_INTERVAL, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop,
+};
 use super::clock;
 use super::isolate::credentials;
 use super::line::Line;
@@ -57,6 +59,7 @@ impl Supervisor {
 
     /// An attempt's time has come.
     pub fn on_time(&mut self, key: Key, now: Monotonic) {
+        self.disarm(key);
         let Some(attempt) = self.attempts.get(&key) else { return };
         let is_ending = matches!(attempt.phase, Phase::Ending(_) | Phase::Left { .. });
         match (&attempt.phase, attempt.stop) {

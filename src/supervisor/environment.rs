@@ -7,9 +7,7 @@ use std::path::Path;
 
 use super::account::Account;
 use crate::run::LaunchPlan;
-
-/// Where programs are looked for, unless the job sets PATH.
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub use crate::spec::DEFAULT_PATH;
 
 /// The locale, unless the job sets LANG: the same on every machine, and it knows UTF-8.
 pub const DEFAULT_LANG: &str = "C.UTF-8";

@@ -184,11 +184,7 @@ impl Supervisor {
     }
 
     /// Where the attempt's credentials will lie, when it has any.
-    fn credentials_place(
-        &self,
-        plan: &LaunchPlan,
-        invocation: &str,
-    ) -> Result<Option<CredentialsPlace>, SetupFailure> {
+    fn credentials_place(&self, plan: &LaunchPlan, invocation: &str) -> Result<Option<CredentialsPlace>, SetupFailure> {
         if plan.process.inputs.credentials.is_empty() {
             return Ok(None);
         }

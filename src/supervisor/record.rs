@@ -85,7 +85,8 @@ impl Record {
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').filter_map(Line::parse);
         let Some(Line::Asked(asked)) = lines.next() else { return Ok(None) };
         let Ok(facts) = Facts::try_from(asked) else { return Ok(None) };
-        let empty = Self { facts, process: None, executed: None, exited: None, stopping: None, setup_failure: None, end: None };
+        let empty =
+            Self { facts, process: None, executed: None, exited: None, stopping: None, setup_failure: None, end: None };
         Ok(Some(lines.fold(empty, Self::with)))
     }
 

@@ -252,10 +252,9 @@ impl Supervisor {
 
     fn pass_time(&mut self) {
         let now = clock::now().monotonic;
-        while let Some(&(at, key)) = self.timers.first()
-            && at <= now
-        {
-            self.timers.pop_first();
+        // Each attempt once in a turn: one that arms its timer in the past must not keep the others waiting.
+        let due: Vec<Key> = self.timers.iter().take_while(|(at, _)| *at <= now).map(|&(_, key)| key).collect();
+        for key in due {
             self.on_time(key, now);
         }
         self.clear_all_away();

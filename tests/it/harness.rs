@@ -15,6 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Time between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// The binary that was built, or the copy of it in `JOBSD_TEST_BIN`: another user may not be able to enter the build's
+/// directory.
+fn binary(name: &str, built: &str) -> PathBuf {
+    std::env::var_os("JOBSD_TEST_BIN").map_or_else(|| built.into(), |directory| PathBuf::from(directory).join(name))
+}
+
 /// A jobs directory, a state directory, and an engine when one runs.
 pub struct World {
     dir: TempDir,
@@ -53,7 +59,7 @@ impl World {
     /// Starts the engine and waits until it answers.
     pub fn start(&mut self) {
         self.spawn();
-        self.wait_for("the daemon to answer", || self.jobctl(&["version"]).status.success().then_some(()));
+        self.wait_for("the daemon to answer", || self.jobctl(&["list"]).status.success().then_some(()));
     }
 
     /// Starts the engine, and waits for nothing.
@@ -67,7 +73,7 @@ impl World {
 
     /// `jobsd` with this world's paths.
     pub fn jobsd(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jobsd"));
+        let mut command = Command::new(binary("jobsd", env!("CARGO_BIN_EXE_jobsd")));
         for (name, value) in [("JOBS_DIR", "jobs.d"), ("STATE_DIR", "state"), ("SOCKET", "sock")] {
             command.env(format!("JOBSD_{name}"), self.path(value));
         }
@@ -106,7 +112,7 @@ impl World {
 
     /// Runs `jobctl` and gives all that came of it.
     pub fn jobctl(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_jobctl"))
+        Command::new(binary("jobctl", env!("CARGO_BIN_EXE_jobctl")))
             .args(arguments)
             .env("JOBCTL_SOCKET", self.path("sock"))
             .env_remove("NO_COLOR")

@@ -4,4 +4,5 @@
 mod crash;
 mod harness;
 mod line;
+mod readme;
 mod reload;

@@ -182,7 +182,9 @@ fn ladders_and_deadlines_survive_the_supervisor() {
     wait_for("the trap is set", || !world.printed(&stopping.attempt).is_empty());
     world.stop(&stopping.attempt, StopReason::Cancelled);
     wait_for("the ladder begins", || {
-        fs::read_to_string(world.attempt_dir(&stopping.attempt).join("record")).unwrap().contains("\"line\":\"stopping\"")
+        fs::read_to_string(world.attempt_dir(&stopping.attempt).join("record"))
+            .unwrap()
+            .contains("\"line\":\"stopping\"")
     });
     world.kill_supervisor();
     world.start();

@@ -15,6 +15,7 @@ pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
     let next = next_considered(job);
     types::Job {
         name: job.name.to_string(),
+        revision: spec.map(|spec| spec.revision.to_string()),
         description: spec.and_then(|spec| spec.description.clone()),
         state: state(job, &live),
         enabled: spec.is_some_and(|spec| spec.enabled),
@@ -84,6 +85,15 @@ pub fn occurrence(occurrence: &crate::schedule::Occurrence) -> types::Occurrence
         start: Time(occurrence.due),
         nominal: occurrence.nominal.format(NOMINAL_FORMAT).to_string(),
         note: occurrence.note.as_ref().map(shift),
+    }
+}
+
+/// One instant at which nothing runs.
+pub fn excluded(excluded: &crate::schedule::Excluded) -> types::ExcludedInstant {
+    types::ExcludedInstant {
+        at: Time(excluded.at),
+        nominal: excluded.nominal.format(NOMINAL_FORMAT).to_string(),
+        cause: excluded.cause.to_string(),
     }
 }
 
@@ -166,7 +176,8 @@ fn last_run(job: &Job, last: &LastRun) -> types::LastRun {
     }
 }
 
-fn definition(spec: &JobSpec, source: Option<&Source>) -> types::Definition {
+/// What a job's file says; `source` is its text, in which the schedules are quoted.
+pub fn definition(spec: &JobSpec, source: Option<&Source>) -> types::Definition {
     let (overlap, max_concurrent) = match spec.overlap {
         Overlap::Skip => ("skip", 1),
         Overlap::Allow { max_concurrent } => ("allow", max_concurrent.get()),

@@ -1,12 +1,16 @@
 //! Domain types become wire types, here alone, so that the one can change without the other.
 
 mod daemon;
+mod health;
 mod job;
 mod run;
+mod statistics;
 
-pub use daemon::{config, health, is_failure, load_summary, ready, shutdown_mode};
-pub use job::{detail, job, occurrence};
+pub use daemon::{config, load_summary, shutdown_mode};
+pub use health::{health, is_failure, jobs as jobs_health, live, ready};
+pub use job::{definition, detail, excluded, job, occurrence};
 pub use run::{entry_of_run, entry_of_skip, history_entry, run};
+pub use statistics::statistics;
 
 /// A length of time as a number of seconds, cut to microseconds.
 fn seconds(duration: std::time::Duration) -> f64 {

@@ -138,7 +138,7 @@ fn attempt(attempt: &Attempt) -> types::Attempt {
 }
 
 /// When an attempt's program was executed: as reported at its start, or, when that report was missed, at its end.
-fn started_at(attempt: &Attempt) -> Option<crate::clock::Timestamp> {
+pub(super) fn started_at(attempt: &Attempt) -> Option<crate::clock::Timestamp> {
     attempt.started_at.or_else(|| attempt.end.as_ref().and_then(|(end, _)| end.started_at))
 }
 

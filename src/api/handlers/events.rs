@@ -7,11 +7,13 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{self, KeepAlive, Sse};
 use futures_core::Stream;
+use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::api::convert;
 use crate::api::error::{ApiError, chain};
 use crate::api::events::{Next, Place};
+use crate::api::extract::QueryOf;
 use crate::api::state::Api;
 use crate::api::stream::Received;
 use crate::api::types::Event;
@@ -24,12 +26,21 @@ const EVENTS_IN_FLIGHT: usize = 64;
 /// A comment this often lets both ends see that the other is there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// `GET /v1/events`; with the header `Last-Event-ID`, what came after it.
+/// Query of `GET /v1/events`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsQuery {
+    /// What came after this event; the header `Last-Event-ID`, which browsers send by themselves, wins.
+    after: Option<String>,
+}
+
+/// `GET /v1/events`; with the header `Last-Event-ID` or `after`, what came after it.
 pub async fn events(
     State(api): State<Api>,
     headers: HeaderMap,
+    QueryOf(query): QueryOf<EventsQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
-    let asked = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().to_owned());
+    let asked = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().to_owned()).or(query.after);
     let (sender, receiver) = mpsc::channel(EVENTS_IN_FLIGHT);
     let start = match &asked {
         Some(id) => api.hub().place(id),

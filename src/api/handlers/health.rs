@@ -10,29 +10,24 @@ use crate::api::types::{Health, JobsHealth, Live, Ready};
 
 /// `GET /v1/health`; always 200, the report says what is wrong.
 pub async fn all(State(api): State<Api>) -> Json<Health> {
-    Json(report(&api))
+    Json(convert::health(api.handle()))
 }
 
 /// `GET /v1/health/live`
 pub async fn live(State(api): State<Api>) -> Json<Live> {
-    Json(Live { ok: true, started_at: api.handle().about().started_at.into() })
+    Json(convert::live(api.handle()))
 }
 
 /// `GET /v1/health/ready`
 pub async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
-    let ready = convert::ready(&api.handle().supervisor(), &api.handle().snapshot());
+    let ready = convert::ready(api.handle());
     (status(ready.ok), Json(ready))
 }
 
 /// `GET /v1/health/jobs`
 pub async fn jobs(State(api): State<Api>) -> (StatusCode, Json<JobsHealth>) {
-    let jobs = report(&api).jobs;
+    let jobs = convert::jobs_health(api.handle());
     (status(jobs.ok), Json(jobs))
-}
-
-fn report(api: &Api) -> Health {
-    let handle = api.handle();
-    convert::health(handle.about(), &handle.supervisor(), &handle.snapshot())
 }
 
 /// So that a monitor need not read the body.

@@ -11,7 +11,8 @@ use crate::api::convert;
 use crate::api::error::ApiError;
 use crate::api::extract::{JobParam, QueryOf};
 use crate::api::state::Api;
-use crate::api::types::{ErrorCode, Job, JobDetail, JobPage, JobState, Occurrences, Outcome};
+use crate::api::types::{ErrorCode, Job, JobDetail, JobPage, JobState, Occurrences, Outcome, Time};
+use crate::clock::Timestamp;
 use crate::schedule::Context;
 use crate::spec::JobName;
 
@@ -121,6 +122,12 @@ pub async fn show(State(api): State<Api>, JobParam(name): JobParam) -> Result<Js
 pub struct NextQuery {
     /// How many instants; 10 unless said.
     count: Option<usize>,
+    /// Those after this one (exclusive); now unless said. It may be past.
+    after: Option<Time>,
+    /// Those until then (inclusive).
+    until: Option<Time>,
+    /// Whether to tell what conditions exclude, up to the last instant or `until`, and as many as `count`.
+    excluded: Option<bool>,
 }
 
 /// `GET /v1/jobs/{job}/next`
@@ -139,15 +146,27 @@ pub async fn next(
     };
     let context = Context { first_seen: job.state.first_seen, boot: api.handle().about().boot.clone() };
     let count = query.count.unwrap_or(COUNT).min(OCCURRENCES_LIMIT);
-    let from = api.now();
+    let from = query.after.map_or_else(|| api.now(), |after| after.0);
     let compute = move || {
-        let first = spec.schedules.next(from, &context);
-        let following = std::iter::successors(first, |last| spec.schedules.next(last.at, &context));
-        following.take(count).map(|occurrence| convert::occurrence(&occurrence)).collect()
+        let last = query.until.map_or(Timestamp::MAX_UTC, |until| until.0);
+        let occurrences: Vec<_> = spec.schedules.between(from, last, &context).take(count).collect();
+        // Without an end there may be ever more of them: they are told as far as the occurrences reach.
+        let end = query.until.map(|until| until.0).or_else(|| occurrences.last().map(|occurrence| occurrence.at));
+        let excluded = match end.filter(|_| query.excluded == Some(true)) {
+            Some(end) => {
+                spec.schedules.excluded(from, end, &context).take(count).map(|one| convert::excluded(&one)).collect()
+            }
+            None => Vec::new(),
+        };
+        Occurrences {
+            job: name.to_string(),
+            occurrences: occurrences.iter().map(convert::occurrence).collect(),
+            excluded,
+        }
     };
     // Thousands of instants of a rare schedule keep a processor busy for a while.
     match tokio::task::spawn_blocking(compute).await {
-        Ok(occurrences) => Ok(Json(Occurrences { job: name.to_string(), occurrences })),
+        Ok(occurrences) => Ok(Json(occurrences)),
         Err(fault) => Err(ApiError::internal("the next occurrences cannot be computed", &fault)),
     }
 }

@@ -7,6 +7,7 @@ pub mod jobs;
 pub mod output;
 pub mod pauses;
 pub mod runs;
+pub mod statistics;
 
 use crate::api::error::ApiError;
 use crate::api::state::Api;

@@ -7,12 +7,16 @@ use super::{Outcome, Time};
 /// Answer of `GET /v1/health`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Health {
-    /// Whether all is well: ready, and every job healthy.
+    /// Whether all is well: ready, the state is written, and every job healthy.
     pub ok: bool,
+    /// The daemon's version.
+    pub version: String,
     /// The process.
     pub live: Live,
     /// Whether it starts runs.
     pub ready: Ready,
+    /// What it remembers.
+    pub store: StoreHealth,
     /// The jobs.
     pub jobs: JobsHealth,
 }
@@ -22,6 +26,8 @@ pub struct Health {
 pub struct Live {
     /// True.
     pub ok: bool,
+    /// The daemon's process.
+    pub pid: u32,
     /// When the daemon began.
     pub started_at: Time,
 }
@@ -37,10 +43,25 @@ pub struct Ready {
     pub supervisor_pid: Option<u32>,
 }
 
+/// Whether what happens is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreHealth {
+    /// Whether it is written as usual.
+    pub ok: bool,
+    /// `writing`, `on_reserve` (the disk is full, and room that was set aside is used up), `failing` (tried again until
+    /// it works) or `closed`.
+    pub state: String,
+    /// What is wrong, in a sentence.
+    pub problem: Option<String>,
+    /// What had to be worked around when the daemon started, one sentence each. It stays until the next start and does
+    /// not count against `ok`.
+    pub notes: Vec<String>,
+}
+
 /// Answer of `GET /v1/health/jobs`; with HTTP status 503 when not all is well.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobsHealth {
-    /// Whether no file is faulty, no load is held back, and every job's newest run succeeded.
+    /// Whether the jobs directory can be read, no file is faulty, no load is held back, and no job fails.
     pub ok: bool,
     /// Jobs with a file.
     pub total: usize,
@@ -52,9 +73,13 @@ pub struct JobsHealth {
     pub disabled: usize,
     /// Faulty files.
     pub faulty: Vec<FaultyJob>,
+    /// Files that should be jobs and whose names cannot be.
+    pub strays: Vec<StrayFile>,
     /// Jobs whose newest finished run did not succeed. Runs that a person cancelled or a newer run replaced, and runs
     /// that a shutdown of the machine ended, do not count.
     pub failing: Vec<FailingJob>,
+    /// Why the jobs directory could not be read last, when it could not; the jobs stay as they were.
+    pub jobs_dir_fault: Option<String>,
     /// Set while a load is held back because more than half of the jobs would have vanished.
     pub held_back: Option<HeldBack>,
 }
@@ -70,6 +95,15 @@ pub struct FaultyJob {
     pub summary: String,
     /// Whether an earlier, good revision is in force.
     pub last_good: bool,
+}
+
+/// A file that stands for no job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrayFile {
+    /// The file.
+    pub path: String,
+    /// What is wrong with it.
+    pub summary: String,
 }
 
 /// A job whose newest run did not succeed.

@@ -18,6 +18,8 @@ pub struct JobPage {
 pub struct Job {
     /// Its name.
     pub name: String,
+    /// Content hash of the definition in force; null when there is none.
+    pub revision: Option<String>,
     /// One line for people.
     pub description: Option<String>,
     /// Where it stands, in one word.
@@ -197,8 +199,22 @@ pub struct Totals {
 pub struct Occurrences {
     /// The job.
     pub job: String,
-    /// The next instants, in order. A paused or disabled job has them too; they are what its schedule says.
+    /// The instants, in order. A paused or disabled job has them too; they are what its schedule says.
     pub occurrences: Vec<Occurrence>,
+    /// Instants at which it would run, did a condition of its schedule not exclude them; none unless asked for.
+    #[serde(default)]
+    pub excluded: Vec<ExcludedInstant>,
+}
+
+/// One instant at which nothing runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExcludedInstant {
+    /// The instant.
+    pub at: Time,
+    /// The local time that the schedule names.
+    pub nominal: String,
+    /// Which condition excludes it, in words.
+    pub cause: String,
 }
 
 /// One instant of a schedule.

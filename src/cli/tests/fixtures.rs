@@ -4,7 +4,8 @@ use crate::api::convert;
 use crate::api::testing::{at, attempt_ended, finished_run};
 use crate::api::types::{
     CommandLine, Definition, Entry, FailingJob, Fault, FaultyJob, Health, HeldBack, Job, JobDetail, JobPage, JobState,
-    JobsHealth, LastRun, Live, LiveRun, Outcome, Pause, Ready, Retry, Run, RunState, SkipSpan, Time, Totals,
+    JobsHealth, LastRun, Live, LiveRun, Outcome, Pause, Ready, Retry, Run, RunState, SkipSpan, StoreHealth, StrayFile,
+    Time, Totals,
 };
 use crate::run::{self, Ending, Skip, SkipKey, SkipReason};
 use crate::spec::JobName;
@@ -17,6 +18,7 @@ pub fn time(text: &str) -> Time {
 pub fn job(name: &str) -> Job {
     Job {
         name: name.to_owned(),
+        revision: Some("0123456789abcdef0123456789abcdef".to_owned()),
         description: Some(format!("What {name} is for")),
         state: JobState::Waiting,
         enabled: true,
@@ -180,8 +182,10 @@ pub fn skip_span() -> SkipSpan {
 pub fn health() -> Health {
     Health {
         ok: true,
-        live: Live { ok: true, started_at: time("2026-11-18T12:00:00Z") },
+        version: "0.1.0".to_owned(),
+        live: Live { ok: true, pid: 4711, started_at: time("2026-11-18T12:00:00Z") },
         ready: Ready { ok: true, problems: Vec::new(), supervisor_pid: Some(812) },
+        store: StoreHealth { ok: true, state: "writing".to_owned(), problem: None, notes: Vec::new() },
         jobs: JobsHealth {
             ok: true,
             total: 12,
@@ -189,7 +193,9 @@ pub fn health() -> Health {
             paused: 1,
             disabled: 0,
             faulty: Vec::new(),
+            strays: Vec::new(),
             failing: Vec::new(),
+            jobs_dir_fault: None,
             held_back: None,
         },
     }
@@ -204,6 +210,12 @@ pub fn ill_health() -> Health {
             problems: vec!["there is no connection to the supervisor: Connection refused".to_owned()],
             supervisor_pid: None,
         },
+        store: StoreHealth {
+            ok: false,
+            state: "on_reserve".to_owned(),
+            problem: Some("the disk of the state directory is full; what is written uses up the reserve".to_owned()),
+            notes: vec!["the run backup/40 was live, and its record is missing".to_owned()],
+        },
         jobs: JobsHealth {
             ok: false,
             faulty: vec![FaultyJob {
@@ -212,6 +224,11 @@ pub fn ill_health() -> Health {
                 summary: "line 3: unknown key \"shedule\"".to_owned(),
                 last_good: false,
             }],
+            strays: vec![StrayFile {
+                path: "/etc/jobsd/jobs.d/Weekly Report.toml".to_owned(),
+                summary: "the file's name without .toml cannot be a job's name".to_owned(),
+            }],
+            jobs_dir_fault: Some("cannot read the jobs directory /etc/jobsd/jobs.d".to_owned()),
             failing: vec![FailingJob {
                 job: "cleanup".to_owned(),
                 run: "cleanup/3".to_owned(),

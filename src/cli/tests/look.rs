@@ -146,7 +146,7 @@ async fn next_of_one_job() {
     let jittered = Occurrence { start: time("2026-11-22T01:37:12Z"), ..occurrence("2026-11-22T01:30:00Z", None) };
     let moved =
         occurrence("2027-03-28T01:00:00Z", Some("the clocks skip this local time; it runs right after the gap"));
-    let answer = Occurrences { job: "backup".to_owned(), occurrences: vec![jittered, moved] };
+    let answer = Occurrences { job: "backup".to_owned(), occurrences: vec![jittered, moved], excluded: Vec::new() };
     let daemon = Canned::new().answers("GET /v1/jobs/backup/next?count=10", &answer);
     assert_snapshot!(every_form(&daemon, "next backup").await);
 }

@@ -20,7 +20,7 @@ use nix::unistd::Group;
 use super::jobs_dir::{Reading, Trust};
 use crate::places::Places;
 use crate::schedule::Zone;
-use crate::spec::{Authority, FILE_LIMIT, ReadContext};
+use crate::spec::{Authority, FILE_LIMIT};
 use crate::surroundings::Surroundings;
 pub use error::ConfigError;
 use file::ConfigFile;
@@ -107,7 +107,7 @@ fn read_file(
         Err(source) => return Err(ConfigError::Unreadable { path, source }),
     };
     let text = read_trusted(&mut file, &path, trust)?;
-    let context = ReadContext { path: path.clone(), authority: reading.authority.clone(), timezone: reading.timezone, machine: reading.machine.clone() };
+    let context = reading.context(path.clone());
     let said = ConfigFile::read(&path, &text, &context).map_err(ConfigError::Faulty)?;
     Ok((Some(path), said))
 }

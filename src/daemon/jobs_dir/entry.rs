@@ -13,7 +13,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 
 use super::Inspection;
 use super::stamp::Stamp;
-use crate::spec::{FILE_LIMIT, Fault, Faults};
+use crate::spec::{FILE_LIMIT, Faults};
 use crate::units;
 
 /// A file that may be read, and what is in it.
@@ -55,13 +55,13 @@ impl FileFault {
     }
 
     /// The fault of the file at `path`.
-    pub fn at(self, path: &Path) -> Fault {
+    pub fn at(self, path: &Path) -> Faults {
         let hint = match self.hint {
             Hint::None => None,
             Hint::Text(text) => Some(text),
             Hint::Of(distrust) => Some(distrust.hint(path)),
         };
-        Faults::whole_file(path, self.message, hint).to_fault()
+        Faults::whole_file(path, self.message, hint)
     }
 }
 

@@ -4,6 +4,7 @@
 //! what editors and package managers leave behind (`.backup.toml.swp`, `.#backup.toml`, `backup.toml~`,
 //! `backup.toml.dpkg-new`).
 
+mod check;
 mod entry;
 mod error;
 mod stamp;
@@ -26,7 +27,10 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstat};
 
 use crate::schedule::Zone;
-use crate::spec::{Authority, Fault, JobName, LoadedSpec, Machine, ReadContext, Source, SpecEntry, SpecSet, read};
+use crate::spec::{
+    Authority, Fault, Faults, JobName, LoadedSpec, Machine, ReadContext, Source, SpecEntry, SpecSet, read,
+};
+pub use check::{Checked, check, check_file};
 use entry::{Unreadable, open};
 pub use error::JobsDirError;
 use stamp::{Stamp, Tick};
@@ -57,6 +61,29 @@ pub struct Reading {
     pub timezone: Zone,
     /// What can be had on the machine.
     pub machine: Machine,
+}
+
+impl Reading {
+    /// Reading that looks at nothing but the text: without defaults, for any user, on a machine that can do everything.
+    pub fn of_text(timezone: Zone) -> Self {
+        Self { defaults: String::new(), authority: Authority::Anybody, timezone, machine: Machine::default() }
+    }
+
+    /// Reads the text of a job file. Pure.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(&self, job: &JobName, text: String, path: PathBuf) -> Result<LoadedSpec, Faults> {
+        let source = Source { text, defaults: self.defaults.clone() };
+        let context = self.context(path.clone());
+        let spec = read(job, &source, &context)?;
+        Ok(LoadedSpec { spec: Arc::new(spec), source, path })
+    }
+
+    /// What the text of a file at `path` is read against.
+    pub fn context(&self, path: PathBuf) -> ReadContext {
+        ReadContext { path, authority: self.authority.clone(), timezone: self.timezone, machine: self.machine.clone() }
+    }
 }
 
 /// A file as it was when it was read.
@@ -102,11 +129,9 @@ impl JobsDir {
     pub fn load(&mut self) -> Result<SpecSet, JobsDirError> {
         // Before the first look at any file, so that no change after it passes for an old one.
         let tick = Tick::read();
-        let directory = self.open()?;
         let trust = self.trust.clone();
         let mut inspection = trust.inspection();
-        let stat = fstat(&directory).map_err(|errno| self.unreadable(errno))?;
-        inspection.check(&stat).map_err(|reason| JobsDirError::Distrusted { path: self.path.clone(), reason })?;
+        let directory = self.open_trusted(&mut inspection)?;
         let (directory, names) = self.names(directory)?;
         let mut before = std::mem::take(&mut self.known);
         let mut set = SpecSet::default();
@@ -129,6 +154,13 @@ impl JobsDir {
             Errno::ENOENT => JobsDirError::Missing { path: self.path.clone() },
             errno => self.unreadable(errno),
         })
+    }
+
+    fn open_trusted(&self, inspection: &mut Inspection<'_>) -> Result<OwnedFd, JobsDirError> {
+        let directory = self.open()?;
+        let stat = fstat(&directory).map_err(|errno| self.unreadable(errno))?;
+        inspection.check(&stat).map_err(|reason| JobsDirError::Distrusted { path: self.path.clone(), reason })?;
+        Ok(directory)
     }
 
     fn unreadable(&self, errno: Errno) -> JobsDirError {
@@ -167,7 +199,7 @@ impl JobsDir {
             Err(Unreadable::Gone) => return None,
             Err(Unreadable::Unchanged) => return known,
             Err(Unreadable::Fault { stamp, fault }) => {
-                let fault = fault.at(&self.path.join(name));
+                let fault = fault.at(&self.path.join(name)).to_fault();
                 let meaning = match job_name(name) {
                     Ok(job) => Meaning::Job(job, SpecEntry::Faulty(Arc::new(fault))),
                     Err(_) => Meaning::Stray(Arc::new(fault)),
@@ -190,12 +222,10 @@ impl JobsDir {
         let path = self.path.join(name);
         let job = match job_name(name) {
             Ok(job) => job,
-            Err(fault) => return Meaning::Stray(Arc::new(fault.at(&path))),
+            Err(fault) => return Meaning::Stray(Arc::new(fault.at(&path).to_fault())),
         };
-        let Reading { defaults, authority, timezone, machine } = self.reading.clone();
-        let source = Source { text, defaults };
-        let entry = match read(&job, &source, &ReadContext { path: path.clone(), authority, timezone, machine }) {
-            Ok(spec) => SpecEntry::Good(Arc::new(LoadedSpec { spec: Arc::new(spec), source, path })),
+        let entry = match self.reading.read(&job, text, path) {
+            Ok(loaded) => SpecEntry::Good(Arc::new(loaded)),
             Err(faults) => SpecEntry::Faulty(Arc::new(faults.to_fault())),
         };
         Meaning::Job(job, entry)

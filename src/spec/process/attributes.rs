@@ -206,7 +206,8 @@ pub(super) fn signed(field: &Field<'_, '_>, findings: &mut Findings, least: i32,
 }
 
 pub(super) fn io_class(field: &Field<'_, '_>, findings: &mut Findings) -> Option<IoPriority> {
-    let expected = "expected \"idle\", \"best-effort\" or \"realtime\", the latter two with a level, as in \"best-effort:7\"";
+    let expected =
+        "expected \"idle\", \"best-effort\" or \"realtime\", the latter two with a level, as in \"best-effort:7\"";
     field.parsed(findings, expected, |text| {
         IoPriority::parse(text).ok_or_else(|| Problem::new(format!("{text:?} is no io class")).expected(expected))
     })
@@ -235,7 +236,8 @@ pub(super) fn cpus(field: &Field<'_, '_>, findings: &mut Findings) -> Option<BTr
             continue;
         }
         cpus.extend(element.parsed(findings, EXPECTED, |text| {
-            let ends = text.split_once('-').and_then(|(first, last)| first.parse::<u32>().ok().zip(last.parse::<u32>().ok()));
+            let ends =
+                text.split_once('-').and_then(|(first, last)| first.parse::<u32>().ok().zip(last.parse::<u32>().ok()));
             match ends {
                 Some((first, last)) if first <= last && last <= MOST => Ok(first..=last),
                 _ => Err(Problem::new(format!("{text:?} is no range of processors")).expected(EXPECTED)),

@@ -51,7 +51,10 @@ impl ProcessFile {
             pass_environment: table.read("pass_environment", findings, inputs::pass_environment),
             credentials: table.read("credentials", findings, inputs::credentials),
             on_leftover: table.read("on_leftover", findings, |field, f| values::choice(field, f, &leftover)),
-            isolation: table.read("isolation", findings, IsolationTable::read).map(|said| said.value).unwrap_or_default(),
+            isolation: table
+                .read("isolation", findings, IsolationTable::read)
+                .map(|said| said.value)
+                .unwrap_or_default(),
             limits: table.read("limits", findings, limits::limits),
         }
     }
@@ -114,19 +117,19 @@ impl ProcessFile {
     fn check_rights(&self, machine: &Machine, findings: &mut Findings) {
         let mut refuse = |said: Option<&dyn Spanned>, what: &str| {
             if let Some(said) = said {
-                let problem = Problem::new(format!("{what}: only root may do that, and this jobsd does not run as root"));
+                let problem =
+                    Problem::new(format!("{what}: only root may do that, and this jobsd does not run as root"));
                 findings.add_at(said.span(), problem);
             }
         };
-        let real_time = |policy: &CpuScheduling| {
-            matches!(policy, CpuScheduling::Fifo { .. } | CpuScheduling::RoundRobin { .. })
-        };
+        let real_time =
+            |policy: &CpuScheduling| matches!(policy, CpuScheduling::Fifo { .. } | CpuScheduling::RoundRobin { .. });
+        refuse(self.nice.as_ref().filter(|said| said.value < 0).map(|said| said as _), "`nice` below zero");
         refuse(
-            self.nice.as_ref().filter(|said| said.value < 0).map(|said| said as _),
-            "`nice` below zero",
-        );
-        refuse(
-            self.io_class.as_ref().filter(|said| matches!(said.value, IoPriority::Realtime { .. })).map(|said| said as _),
+            self.io_class
+                .as_ref()
+                .filter(|said| matches!(said.value, IoPriority::Realtime { .. }))
+                .map(|said| said as _),
             "`io_class` \"realtime\"",
         );
         refuse(

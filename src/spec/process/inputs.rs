@@ -95,7 +95,8 @@ pub(super) fn stdin(field: &Field<'_, '_>, findings: &mut Findings) -> Option<St
     let file = table.read("file", findings, values::absolute_path);
     table.finish(findings, &[]);
     if file.is_none() {
-        findings.add(field.span.clone(), Problem::new("`stdin` names no file").expected("expected { file = \"/path\" }"));
+        findings
+            .add(field.span.clone(), Problem::new("`stdin` names no file").expected("expected { file = \"/path\" }"));
     }
     file.map(|file| Stdin::File(file.value))
 }

@@ -191,7 +191,8 @@ impl IsolationTable {
             covers.push("/dev".into());
         }
         for (key, path) in isolation.paths() {
-            let cover = covers.iter().find(|cover| path.starts_with(cover) && (key != "hidden" || path != cover.as_path()));
+            let cover =
+                covers.iter().find(|cover| path.starts_with(cover) && (key != "hidden" || path != cover.as_path()));
             // A bind may well end inside of a private directory: its place is made there.
             if let Some(cover) = cover
                 && !(key == "bind" && !isolation.hidden.contains(cover))

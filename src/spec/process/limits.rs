@@ -93,9 +93,7 @@ pub(super) fn limits(field: &Field<'_, '_>, findings: &mut Findings) -> Option<L
             .read("memory_swap", findings, |field, f| values::size(field, f, 0, MOST))
             .map(|said| said.value),
         cpu_millis: table.read("cpus", findings, cpus).map(|said| said.value),
-        processes: table
-            .read("processes", findings, |field, f| field.number(f, 1, 4_194_304))
-            .map(|said| said.value),
+        processes: table.read("processes", findings, |field, f| field.number(f, 1, 4_194_304)).map(|said| said.value),
         io_weight: table.read("io_weight", findings, |field, f| field.number(f, 1, 10_000)).map(|said| said.value),
         io_read: table.read("io_read", findings, bandwidth).map(|said| said.value).unwrap_or_default(),
         io_write: table.read("io_write", findings, bandwidth).map(|said| said.value).unwrap_or_default(),

@@ -83,7 +83,7 @@ fn a_run_leaves_the_live_ones_when_it_ends() {
 
 /// The live runs of a store whose jobs name a revision that was never stored.
 fn open_ignoring_sources(dir: &std::path::Path) -> Vec<Run> {
-    Store::open(dir, Options::default()).expect("the store opens").recovered.live
+    Store::open(dir, Options::at(at(1_000_000))).expect("the store opens").recovered.live
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_large_commit_that_was_cut_off_is_completed() {
         Step::Open | Step::Journal | Step::Apply | Step::Flush | Step::Sync => Ok(()),
     });
     let dir = tempfile::tempdir().expect("a directory");
-    let opened = Store::open(dir.path(), Options { faults, ..Options::default() }).expect("the store opens");
+    let opened = Store::open(dir.path(), Options { faults, ..Options::at(at(1_000_000)) }).expect("the store opens");
     let (sender, receiver) = mpsc::channel();
     let changes = (1..=RUNS).map(|number| run(finished("a", number))).collect();
     opened.store.commit(changes, Box::new(move |result| sender.send(result).expect("the test waits")));
@@ -194,7 +194,8 @@ fn a_failing_disk_delays_commits_and_loses_none() {
             if fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
         });
         let dir = tempfile::tempdir().expect("a directory");
-        let opened = Store::open(dir.path(), Options { faults, ..Options::default() }).expect("the store opens");
+        let opened =
+            Store::open(dir.path(), Options { faults, ..Options::at(at(1_000_000)) }).expect("the store opens");
         commit(&opened.store, vec![run(finished("a", 1))]).expect("durable");
 
         broken.store(true, Ordering::SeqCst);
@@ -242,7 +243,7 @@ fn a_full_queue_refuses_at_once() {
     });
     let dir = tempfile::tempdir().expect("a directory");
     open(dir.path()).store.close();
-    let opened = Store::open(dir.path(), Options { faults, ..Options::default() }).expect("the store opens");
+    let opened = Store::open(dir.path(), Options { faults, ..Options::at(at(1_000_000)) }).expect("the store opens");
     let (sender, receiver) = mpsc::channel();
     for _ in 0..2 * crate::store::writer::QUEUE_LIMIT {
         let sender = sender.clone();
@@ -259,7 +260,7 @@ fn a_full_queue_refuses_at_once() {
 fn a_second_daemon_is_told_whose_it_is() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = open(dir.path());
-    let Err(fault) = Store::open(dir.path(), Options::default()) else { panic!("two stores on one directory") };
+    let Err(fault) = Store::open(dir.path(), Options::at(at(1_000_000))) else { panic!("two stores on one directory") };
     assert!(matches!(fault, OpenError::InUse { pid, .. } if pid == Some(std::process::id())));
     assert!(fault.to_string().starts_with("another jobsd"), "{fault}");
     drop(first);

@@ -59,24 +59,32 @@ fn fill_and_free(dir: &Path) {
         let done = Box::new(move |result| sender.send(result).expect("the test waits"));
         store.commit(vec![Change::Run(Box::new(finished("a", number)))], done);
     };
+    let mut waiting = 0;
     for round in 0..ROUNDS {
         let size = fs::metadata(dir.join("db/db")).expect("the file").len();
         setrlimit(Resource::RLIMIT_FSIZE, size + ROOM_BYTES, unlimited).expect("a lower limit");
-        // One commit at a time until one gets no answer.
-        while health.state() == WriteState::Writing {
+        // One commit at a time until one gets no answer. Opening the database again, and giving up the reserve, may make
+        // room for a few more on the way.
+        let is_full = || matches!(health.state(), WriteState::Failing { disk_full: true, .. });
+        while !is_full() {
             submit();
+            waiting += 1;
             wait_until("an answer or a failure", || {
-                receiver.recv_timeout(Duration::from_millis(5)).is_ok_and(|result| result == Ok(()))
-                    || matches!(health.state(), WriteState::Failing { disk_full: true, .. })
+                if receiver.recv_timeout(Duration::from_millis(5)).is_ok_and(|result| result == Ok(())) {
+                    waiting -= 1;
+                }
+                waiting == 0 || is_full()
             });
         }
         for _ in 0..WAITING {
             submit();
+            waiting += 1;
         }
         assert_eq!(receiver.try_recv(), Err(mpsc::TryRecvError::Empty), "nothing is acknowledged in round {round}");
         setrlimit(Resource::RLIMIT_FSIZE, unlimited, unlimited).expect("the limit of before");
-        for _ in 0..=WAITING {
-            assert_eq!(receiver.recv_timeout(PATIENCE), Ok(Ok(())), "round {round}");
+        while waiting > 0 {
+            assert_eq!(receiver.recv_timeout(PATIENCE), Ok(Ok(())), "{waiting} in round {round}");
+            waiting -= 1;
         }
         assert_eq!(health.state(), WriteState::Writing);
     }

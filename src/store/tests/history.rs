@@ -96,7 +96,7 @@ proptest! {
             commit(&opened.store, changes.clone()).expect("durable");
         }
         opened.store.close();
-        let opened = Store::open(dir.path(), Options::default()).expect("the store opens");
+        let opened = Store::open(dir.path(), Options::at(at(1_000_000))).expect("the store opens");
         let mut found = BTreeMap::new();
         for name in ["a", "b"] {
             for entry in opened.store.reader().history(&job(name), None, 1000).expect("readable") {

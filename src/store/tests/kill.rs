@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use super::sample::{finished, job, queued, source};
+use super::sample::{at, finished, job, queued, source};
 use super::{commit, open};
 use crate::scheduler::Change;
 use crate::store::{HistoryEntry, Options, Store};
@@ -56,7 +56,7 @@ fn kill_after(dir: &std::path::Path, stop_after: u64) -> u64 {
 }
 
 fn check(dir: &std::path::Path, acknowledged: u64) {
-    let opened = Store::open(dir, Options::default()).expect("the store opens");
+    let opened = Store::open(dir, Options::at(at(1_000_000))).expect("the store opens");
     assert_eq!(opened.notes, []);
     let reader = opened.store.reader();
     let found = reader.count(&job("a")).expect("readable").runs;

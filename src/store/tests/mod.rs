@@ -6,7 +6,7 @@ mod history;
 mod kill;
 mod record;
 mod retention;
-mod sample;
+pub(super) mod sample;
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -19,7 +19,7 @@ use crate::scheduler::Change;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn open(dir: &Path) -> Opened {
-    let opened = Store::open(dir, Options::default()).expect("the store opens");
+    let opened = Store::open(dir, Options::at(sample::at(1_000_000))).expect("the store opens");
     assert_eq!(opened.notes, [], "nothing is wrong");
     opened
 }

@@ -13,20 +13,20 @@ use crate::run::*;
 use crate::scheduler::{JobState, LastRun, Pause, Totals};
 use crate::spec::{JobName, Revision, Source};
 
-pub(super) fn job(name: &str) -> JobName {
+pub(in crate::store) fn job(name: &str) -> JobName {
     JobName::new(name).expect("a good name")
 }
 
-pub(super) fn run_id(name: &str, number: u64) -> RunId {
+pub(in crate::store) fn run_id(name: &str, number: u64) -> RunId {
     RunId { job: job(name), number }
 }
 
 /// So many seconds after the beginning of 2026.
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(in crate::store) fn at(seconds: i64) -> Timestamp {
     DateTime::from_timestamp(1_767_225_600 + seconds, 123_456_000).expect("in range")
 }
 
-pub(super) fn state(last_number: u64) -> JobState {
+pub(in crate::store) fn state(last_number: u64) -> JobState {
     JobState {
         revision: Some(Revision::from_hex("00112233445566778899aabbccddeeff")),
         cursor: at(0),
@@ -40,7 +40,7 @@ pub(super) fn state(last_number: u64) -> JobState {
     }
 }
 
-pub(super) fn queued(name: &str, number: u64) -> Run {
+pub(in crate::store) fn queued(name: &str, number: u64) -> Run {
     Run {
         id: run_id(name, number),
         revision: Revision::from_hex("00112233445566778899aabbccddeeff"),
@@ -51,7 +51,7 @@ pub(super) fn queued(name: &str, number: u64) -> Run {
     }
 }
 
-pub(super) fn finished(name: &str, number: u64) -> Run {
+pub(in crate::store) fn finished(name: &str, number: u64) -> Run {
     let ended_at = at(number.cast_signed() + 1);
     let end = AttemptEnd {
         ending: Ending::Exited { wait_status: 0 },
@@ -83,7 +83,7 @@ pub(super) fn finished(name: &str, number: u64) -> Run {
     }
 }
 
-pub(super) fn skip(name: &str, after_run: u64, index: u32, recorded: i64) -> Skip {
+pub(in crate::store) fn skip(name: &str, after_run: u64, index: u32, recorded: i64) -> Skip {
     Skip {
         job: job(name),
         key: SkipKey { after_run, index },
@@ -95,7 +95,7 @@ pub(super) fn skip(name: &str, after_run: u64, index: u32, recorded: i64) -> Ski
     }
 }
 
-pub(super) fn source(text: &str) -> (Revision, Source) {
+pub(in crate::store) fn source(text: &str) -> (Revision, Source) {
     let source = Source { text: text.to_owned(), defaults: "timeout = \"1h\"".to_owned() };
     (Revision::of(&job("backup"), &source), source)
 }
@@ -239,7 +239,7 @@ fn any_state() -> impl Strategy<Value = RunState> {
 }
 
 prop_compose! {
-    pub(super) fn any_run()(
+    pub(in crate::store) fn any_run()(
         job in any_job(),
         number in 1..u64::MAX,
         revision in any_revision(),
@@ -253,7 +253,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    pub(super) fn any_skip()(
+    pub(in crate::store) fn any_skip()(
         job in any_job(),
         key in any::<(u64, u32)>().prop_map(|(after_run, index)| SkipKey { after_run, index }),
         reason in prop::sample::select(&SkipReason::ALL[..]),
@@ -282,7 +282,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    pub(super) fn any_job_state()(
+    pub(in crate::store) fn any_job_state()(
         revision in option::of(any_revision()),
         (cursor, first_seen) in (any_time(), any_time()),
         last_number: u64,

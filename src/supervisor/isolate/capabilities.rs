@@ -121,11 +121,7 @@ fn set(sets: Sets) -> Result<(), Errno> {
     let mut header = Header { version: VERSION, pid: 0 };
     let word = |shift: u32| {
         let half = |bits: Bits| u32::try_from(bits >> shift & 0xffff_ffff).expect("it is masked to 32 bits");
-        Words {
-            effective: half(sets.effective),
-            permitted: half(sets.permitted),
-            inheritable: half(sets.inheritable),
-        }
+        Words { effective: half(sets.effective), permitted: half(sets.permitted), inheritable: half(sets.inheritable) }
     };
     let words = [word(0), word(32)];
     // SAFETY: as in `get`; the kernel only reads the words.

@@ -121,8 +121,7 @@ fn write_all(directory: &Path, fetched: &[Fetched], uid: Uid, gid: Gid) -> Resul
     };
     for Fetched { name, content } in fetched {
         let path = directory.join(name);
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o400).open(&path).map_err(about(&path))?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(&path).map_err(about(&path))?;
         file.write_all(content).map_err(about(&path))?;
         chown(&path, Some(uid), Some(gid)).map_err(Obstacle::at(&path))?;
     }

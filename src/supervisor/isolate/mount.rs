@@ -49,14 +49,7 @@ impl Tree {
         let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS;
         // SAFETY: both paths live through the call; the others are integers.
         let moved = unsafe {
-            libc::syscall(
-                libc::SYS_move_mount,
-                self.0.as_raw_fd(),
-                c"".as_ptr(),
-                libc::AT_FDCWD,
-                name.as_ptr(),
-                flags,
-            )
+            libc::syscall(libc::SYS_move_mount, self.0.as_raw_fd(), c"".as_ptr(), libc::AT_FDCWD, name.as_ptr(), flags)
         };
         Errno::result(moved).map(drop).map_err(Obstacle::at(path))
     }

@@ -22,8 +22,7 @@ const PROC: &str = "/proc";
 const DEV: &str = "/dev";
 
 /// Parts of `/proc` that are about the machine, and so do not stay writable. The kernel need not have them all.
-const PROC_OF_THE_MACHINE: [&str; 5] =
-    ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/acpi"];
+const PROC_OF_THE_MACHINE: [&str; 5] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/acpi"];
 
 /// Where programs keep what need not stay.
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];

@@ -110,7 +110,8 @@ const ROOT_ONLY: &[c_long] = &[
     libc::SYS_vhangup,
 ];
 
-const CLOCK: &[c_long] = &[libc::SYS_adjtimex, libc::SYS_clock_adjtime, libc::SYS_clock_settime, libc::SYS_settimeofday];
+const CLOCK: &[c_long] =
+    &[libc::SYS_adjtimex, libc::SYS_clock_adjtime, libc::SYS_clock_settime, libc::SYS_settimeofday];
 
 #[cfg(target_arch = "x86_64")]
 const CPU_EMULATION: &[c_long] = &[libc::SYS_modify_ldt];
@@ -257,7 +258,9 @@ mod tests {
         }
         let less = Syscalls { denied: [SyscallGroup::NetworkIo, SyscallGroup::Privileged].into(), ..service };
         let set = allowed(&less).unwrap();
-        assert!(!set.contains(&libc::SYS_socket) && !set.contains(&libc::SYS_setuid) && set.contains(&libc::SYS_openat));
+        assert!(
+            !set.contains(&libc::SYS_socket) && !set.contains(&libc::SYS_setuid) && set.contains(&libc::SYS_openat)
+        );
         assert_eq!(allowed(&Syscalls::default()), None);
     }
 

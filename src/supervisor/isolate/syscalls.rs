@@ -94,17 +94,16 @@ fn other_numbers() -> BpfProgram {
 
 /// Anything but asking (all ones) and the usual Linux (zero).
 fn personality() -> Result<Rules, BackendError> {
-    let rule = SeccompRule::new(vec![
-        argument(0, SeccompCmpOp::Ne, 0)?,
-        argument(0, SeccompCmpOp::Ne, u32::MAX.into())?,
-    ])?;
+    let rule =
+        SeccompRule::new(vec![argument(0, SeccompCmpOp::Ne, 0)?, argument(0, SeccompCmpOp::Ne, u32::MAX.into())?])?;
     Ok([(libc::SYS_personality, vec![rule])].into())
 }
 
 fn namespaces() -> Result<Rules, BackendError> {
     let bits: Vec<u64> = NAMESPACES.iter().map(|flag| u64::from(flag.bits().cast_unsigned())).collect();
     let any = |bits: &[u64]| {
-        bits.iter().map(|&bit| SeccompRule::new(vec![argument(0, SeccompCmpOp::MaskedEq(bit), bit)?]))
+        bits.iter()
+            .map(|&bit| SeccompRule::new(vec![argument(0, SeccompCmpOp::MaskedEq(bit), bit)?]))
             .collect::<Result<Vec<_>, _>>()
     };
     Ok([

@@ -186,7 +186,10 @@ impl TryFrom<Process> for ProcessSpec {
                 nice: process.nice,
                 io: process.io.map(|text| known_word(text, IoPriority::parse)).transpose()?,
                 cpu_affinity: process.cpu_affinity,
-                cpu_scheduling: process.cpu_scheduling.map(|text| known_word(text, CpuScheduling::parse)).transpose()?,
+                cpu_scheduling: process
+                    .cpu_scheduling
+                    .map(|text| known_word(text, CpuScheduling::parse))
+                    .transpose()?,
                 oom_score_adjust: process.oom_score_adjust,
                 rlimits: process.rlimits.into_iter().map(limit).collect::<Result<_, ConversionError>>()?,
             },

@@ -42,7 +42,12 @@ impl Place {
 }
 
 fn reading(defaults: &str) -> Reading {
-    Reading { defaults: defaults.into(), authority: Authority::Anybody, timezone: Zone::utc(), machine: Machine::default() }
+    Reading {
+        defaults: defaults.into(),
+        authority: Authority::Anybody,
+        timezone: Zone::utc(),
+        machine: Machine::default(),
+    }
 }
 
 fn chmod(path: &Path, mode: u32) {

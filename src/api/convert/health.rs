@@ -1,0 +1,187 @@
+//! Health.
+
+use crate::api::types::{self, Time};
+use crate::daemon::{Handle, SupervisorState};
+use crate::run::{Outcome, RunId};
+use crate::scheduler::{HeldBack, Job, Snapshot};
+use crate::spec::Fault;
+use crate::store::WriteState;
+
+/// The whole report.
+pub fn health(handle: &Handle) -> types::Health {
+    let (ready, store, jobs) = (ready(handle), store(handle), jobs(handle));
+    types::Health {
+        ok: ready.ok && store.ok && jobs.ok,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        live: live(handle),
+        ready,
+        store,
+        jobs,
+    }
+}
+
+/// The process.
+pub fn live(handle: &Handle) -> types::Live {
+    types::Live { ok: true, pid: std::process::id(), started_at: Time(handle.about().started_at) }
+}
+
+/// Whether runs are started.
+pub fn ready(handle: &Handle) -> types::Ready {
+    readiness(&handle.supervisor(), &handle.store_health(), handle.snapshot().draining)
+}
+
+fn readiness(supervisor: &SupervisorState, store: &WriteState, draining: bool) -> types::Ready {
+    let mut problems = Vec::new();
+    let supervisor_pid = match supervisor {
+        SupervisorState::Connected { pid } => Some(*pid),
+        SupervisorState::Missing { reason } => {
+            problems.push(format!("there is no connection to the supervisor: {reason}"));
+            None
+        }
+    };
+    match store {
+        WriteState::Writing | WriteState::OnReserve => {}
+        // A start is durable before it is asked for.
+        WriteState::Failing { .. } | WriteState::Closed => problems.extend(store_problem(store)),
+    }
+    if draining {
+        problems.push("the daemon is going down and starts no runs".to_owned());
+    }
+    types::Ready { ok: problems.is_empty(), problems, supervisor_pid }
+}
+
+fn store(handle: &Handle) -> types::StoreHealth {
+    let state = handle.store_health();
+    let word = match &state {
+        WriteState::Writing => "writing",
+        WriteState::OnReserve => "on_reserve",
+        WriteState::Failing { .. } => "failing",
+        WriteState::Closed => "closed",
+    };
+    types::StoreHealth {
+        ok: state == WriteState::Writing,
+        state: word.to_owned(),
+        problem: store_problem(&state),
+        notes: handle.store_notes().iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn store_problem(state: &WriteState) -> Option<String> {
+    match state {
+        WriteState::Writing => None,
+        WriteState::OnReserve => {
+            Some("the disk of the state directory is full; what is written uses up the reserve".to_owned())
+        }
+        WriteState::Failing { reason, disk_full, failures } => {
+            let what =
+                if *disk_full { "the disk of the state directory is full" } else { "the state cannot be written" };
+            let times = if *failures == 1 { "once" } else { &format!("{failures} times") };
+            Some(format!("{what}, tried {times}: {reason}"))
+        }
+        WriteState::Closed => Some("the state was closed".to_owned()),
+    }
+}
+
+/// The jobs and their files.
+pub fn jobs(handle: &Handle) -> types::JobsHealth {
+    let jobs_dir_fault = handle.jobs_dir_fault().map(|fault| fault.as_ref().clone());
+    jobs_health(&handle.snapshot(), jobs_dir_fault, &handle.strays())
+}
+
+fn jobs_health(snapshot: &Snapshot, jobs_dir_fault: Option<String>, strays: &[Fault]) -> types::JobsHealth {
+    let jobs: Vec<&Job> =
+        snapshot.jobs.values().map(AsRef::as_ref).filter(|job| job.state.removed_at.is_none()).collect();
+    let faulty: Vec<_> = jobs.iter().filter_map(|job| faulty(job)).collect();
+    let failing: Vec<_> = jobs.iter().filter_map(|job| failing(job)).collect();
+    let held_back =
+        snapshot.held_back.map(|held: HeldBack| types::HeldBack { known: held.known, vanishing: held.vanishing });
+    let strays: Vec<_> = strays.iter().map(stray).collect();
+    let files_good = faulty.is_empty() && strays.is_empty() && jobs_dir_fault.is_none() && held_back.is_none();
+    types::JobsHealth {
+        ok: files_good && failing.is_empty(),
+        total: jobs.len(),
+        live_runs: snapshot.live.len(),
+        paused: jobs.iter().filter(|job| job.state.paused.is_some()).count(),
+        disabled: jobs.iter().filter(|job| job.spec.as_ref().is_some_and(|spec| !spec.enabled)).count(),
+        faulty,
+        strays,
+        failing,
+        jobs_dir_fault,
+        held_back,
+    }
+}
+
+fn stray(fault: &Fault) -> types::StrayFile {
+    types::StrayFile { path: fault.path.display().to_string(), summary: fault.summary.clone() }
+}
+
+fn faulty(job: &Job) -> Option<types::FaultyJob> {
+    job.fault.as_ref().map(|fault| types::FaultyJob {
+        job: job.name.to_string(),
+        path: fault.path.display().to_string(),
+        summary: fault.summary.clone(),
+        last_good: job.spec.is_some(),
+    })
+}
+
+fn failing(job: &Job) -> Option<types::FailingJob> {
+    let last = job.state.last.as_ref().filter(|last| is_failure(&last.outcome))?;
+    Some(types::FailingJob {
+        job: job.name.to_string(),
+        run: RunId { job: job.name.clone(), number: last.number }.to_string(),
+        outcome: super::run::outcome(&last.outcome),
+        ended_at: Time(last.ended_at),
+    })
+}
+
+/// Whether a job whose newest run ended so needs somebody's attention.
+pub const fn is_failure(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed { .. }
+        | Outcome::Signaled { .. }
+        | Outcome::TimedOut
+        | Outcome::SetupFailed(_)
+        | Outcome::Lost => true,
+        Outcome::Succeeded | Outcome::Cancelled | Outcome::Replaced | Outcome::HostShutdown => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_keeps_runs_from_starting_is_told() {
+        let connected = SupervisorState::Connected { pid: 7 };
+        let missing = SupervisorState::Missing { reason: "Connection refused".to_owned() };
+        let failing =
+            WriteState::Failing { reason: "No space left on device".to_owned(), disk_full: true, failures: 3 };
+        for (supervisor, store, draining, problem) in [
+            (&connected, &WriteState::Writing, false, None),
+            (&connected, &WriteState::OnReserve, false, None),
+            (&connected, &failing, false, Some("state directory is full, tried 3 times: No space left")),
+            (&connected, &WriteState::Closed, false, Some("was closed")),
+            (&connected, &WriteState::Writing, true, Some("going down")),
+            (&missing, &WriteState::Writing, false, Some("no connection to the supervisor: Connection refused")),
+        ] {
+            let ready = readiness(supervisor, store, draining);
+            assert_eq!(ready.ok, problem.is_none(), "{store:?} {draining}");
+            assert_eq!(ready.supervisor_pid.is_some(), *supervisor == connected);
+            let told = ready.problems.first().map(String::as_str);
+            assert!(
+                told.is_none() == problem.is_none() && told.unwrap_or("").contains(problem.unwrap_or("")),
+                "{told:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_directory_or_a_name_that_cannot_be_is_no_health() {
+        let empty = Snapshot::default();
+        assert!(jobs_health(&empty, None, &[]).ok);
+        assert!(!jobs_health(&empty, Some("cannot read".to_owned()), &[]).ok);
+        let stray = Fault { path: "/j/Bad.toml".into(), summary: "no name".to_owned(), report: String::new() };
+        let health = jobs_health(&empty, None, &[stray]);
+        assert_eq!((health.ok, health.strays[0].path.as_str()), (false, "/j/Bad.toml"));
+    }
+}

@@ -1,0 +1,227 @@
+//! `jobctl check`
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::session::Session;
+use super::style::Tone;
+use super::{Exit, Failure};
+use crate::daemon::Config;
+use crate::daemon::config::{ConfigError, Flags};
+use crate::daemon::jobs_dir::{self, Checked, JobsDirError, Reading, Trust};
+use crate::schedule::Zone;
+use crate::spec::{Authority, Diagnostic, Faults, Place};
+use crate::surroundings::Surroundings;
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Job files, or directories of them; otherwise the jobs directory that jobsd reads
+    #[arg(value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// The configuration of the daemon; its [defaults] are those of the job files [default: the one that jobsd finds]
+    #[arg(long, env = "JOBSD_CONFIG", value_name = "FILE", hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// The daemon's own jobs directory [default: the one that jobsd finds]
+    #[arg(long, env = "JOBSD_JOBS_DIR", value_name = "DIR", hide_env_values = true)]
+    jobs_dir: Option<PathBuf>,
+    /// Believe job files of this user too, as `jobsd --trust-owner` does
+    #[arg(long = "trust-owner", env = "JOBSD_TRUST_OWNER", value_name = "UID", value_delimiter = ',')]
+    #[arg(hide_env_values = true)]
+    trust_owners: Vec<u32>,
+}
+
+/// Checks files, and tells all that is wrong with them.
+pub fn run(session: &mut Session, args: CheckArgs) -> Result<Exit, Failure> {
+    let around = Surroundings::of_process();
+    let flags =
+        Flags { config: args.config, jobs_dir: args.jobs_dir, trust_owners: args.trust_owners, ..Flags::default() };
+    let mut checked = Vec::new();
+    let ground = Ground::find(&flags, &around, &args.paths, &mut checked)?;
+    if args.paths.is_empty() {
+        checked.extend(ground.own_directory()?);
+    }
+    for path in &args.paths {
+        checked.extend(ground.check(path)?);
+    }
+    if session.is_json() {
+        let files: Vec<File<'_>> = checked.iter().map(File::of).collect();
+        session.json(&serde_json::to_vec(&files).expect("plain data"))?;
+    } else {
+        show(session, &checked)?;
+    }
+    let faulty = checked.iter().any(|file| file.faults.is_some());
+    Ok(if faulty { Exit::Failure } else { Exit::Done })
+}
+
+/// What files are checked with.
+struct Ground {
+    /// The daemon's configuration; absent where none can be found.
+    config: Option<Config>,
+    /// For files that are not the daemon's: whoever they belong to, and whoever their jobs run as.
+    elsewhere: Reading,
+}
+
+impl Ground {
+    /// Reads the configuration. What is wrong with it goes to `checked`, beside what is wrong with the job files.
+    fn find(
+        flags: &Flags,
+        around: &Surroundings,
+        paths: &[PathBuf],
+        checked: &mut Vec<Checked>,
+    ) -> Result<Self, Failure> {
+        let timezone = around.timezone.unwrap_or_else(Zone::utc);
+        let bare = Reading::of_text(timezone);
+        let config = match Config::load(flags, around) {
+            Ok(config) => config,
+            Err(ConfigError::Faulty(faults)) => {
+                checked.push(Checked { path: faults.path().to_owned(), faults: Some(faults) });
+                return Ok(Self { config: None, elsewhere: bare });
+            }
+            // Files that were named can be checked without a home, as in a container.
+            Err(ConfigError::NoHome(_)) if !paths.is_empty() => return Ok(Self { config: None, elsewhere: bare }),
+            Err(fault) => return Err(not_configured(&fault)),
+        };
+        checked.extend(config.file.clone().map(|path| Checked { path, faults: None }));
+        let elsewhere = Reading { authority: Authority::Anybody, ..config.reading.clone() };
+        Ok(Self { config: Some(config), elsewhere })
+    }
+
+    /// The files of the daemon's jobs directory; none when the configuration, which names it, is faulty.
+    fn own_directory(&self) -> Result<Vec<Checked>, Failure> {
+        match &self.config {
+            Some(config) => jobs_dir::check(&config.paths.jobs_dir, &config.trust, &config.reading)
+                .map_err(|fault| unreadable(&fault)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn check(&self, path: &Path) -> Result<Vec<Checked>, Failure> {
+        if self.config.as_ref().and_then(|config| config.file.as_deref()).is_some_and(|file| same(file, path)) {
+            return Ok(Vec::new());
+        }
+        let is_directory = path.is_dir();
+        let directory = if is_directory { path } else { path.parent().unwrap_or(path) };
+        let (trust, reading) = match &self.config {
+            Some(config) if same(&config.paths.jobs_dir, directory) => (config.trust.clone(), &config.reading),
+            Some(_) | None => (Trust::anybody(), &self.elsewhere),
+        };
+        if is_directory {
+            return jobs_dir::check(path, &trust, reading).map_err(|fault| unreadable(&fault));
+        }
+        match jobs_dir::check_file(path, &trust, reading) {
+            Ok(Some(checked)) => Ok(vec![checked]),
+            Ok(None) | Err(JobsDirError::Missing { .. }) => {
+                Err(Failure::new(Exit::NotFound, format!("there is no file {}", path.display())))
+            }
+            Err(fault) => Err(unreadable(&fault)),
+        }
+    }
+}
+
+/// Whether two paths lead to one place; an empty one is the working directory.
+fn same(left: &Path, right: &Path) -> bool {
+    let real = |path: &Path| if path == Path::new("") { Path::new(".") } else { path }.canonicalize().ok();
+    real(left).is_some_and(|left| real(right) == Some(left))
+}
+
+fn not_configured(fault: &ConfigError) -> Failure {
+    let failure = Failure::new(Exit::Failure, fault.to_string()).causes(causes(fault));
+    match fault.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+pub(super) fn unreadable(fault: &JobsDirError) -> Failure {
+    let (exit, hint) = match fault {
+        JobsDirError::Missing { .. } => {
+            (Exit::NotFound, Some("name the files or the directory to check, as in `jobctl check jobs.d`".to_owned()))
+        }
+        JobsDirError::Unreadable { .. } | JobsDirError::Distrusted { .. } | JobsDirError::TooMany { .. } => {
+            (Exit::Failure, fault.hint())
+        }
+    };
+    let failure = Failure::new(exit, fault.to_string()).causes(causes(fault));
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn causes(fault: &dyn std::error::Error) -> Vec<String> {
+    std::iter::successors(fault.source(), |cause| cause.source()).map(ToString::to_string).collect()
+}
+
+fn show(session: &mut Session, checked: &[Checked]) -> Result<(), Failure> {
+    let colour = session.terminal.colour;
+    let faulty: Vec<&Faults> = checked.iter().filter_map(|file| file.faults.as_ref()).collect();
+    for faults in &faulty {
+        let report = if colour { faults.styled() } else { faults.plain() };
+        session.terminal.line(format!("{report}\n"))?;
+    }
+    session.terminal.flush()?;
+    let files = super::count(checked.len(), "file");
+    session.terminal.say(match faulty.len() {
+        0 => format!("{files} checked: {}", Tone::Good.paint("good", colour)),
+        number => {
+            let faults: usize = faulty.iter().map(|faults| faults.iter().count() + faults.untold()).sum();
+            format!("{files} checked: {number} faulty, {} in all", super::count(faults, "fault"))
+        }
+    });
+    Ok(())
+}
+
+/// A file that was checked, as JSON.
+#[derive(Serialize)]
+struct File<'a> {
+    path: String,
+    ok: bool,
+    faults: Vec<Fault<'a>>,
+    /// Faults beyond those that are told.
+    untold: usize,
+}
+
+/// One fault, as JSON. Lines and columns count from 1, columns in characters; ends are exclusive. Null where the fault is
+/// about the file as a whole.
+#[derive(Serialize)]
+struct Fault<'a> {
+    message: &'a str,
+    expected: Option<&'a str>,
+    hint: Option<&'a str>,
+    line: Option<usize>,
+    column: Option<usize>,
+    end_line: Option<usize>,
+    end_column: Option<usize>,
+}
+
+impl<'a> File<'a> {
+    fn of(checked: &'a Checked) -> Self {
+        let faults = checked.faults.as_ref();
+        Self {
+            path: checked.path.display().to_string(),
+            ok: faults.is_none(),
+            faults: faults
+                .map(|faults| faults.iter().map(|fault| Fault::of(fault, faults)).collect())
+                .unwrap_or_default(),
+            untold: faults.map_or(0, Faults::untold),
+        }
+    }
+}
+
+impl<'a> Fault<'a> {
+    fn of(fault: &'a Diagnostic, faults: &Faults) -> Self {
+        let places = faults.places(fault);
+        let start = places.map(|(start, _): (Place, Place)| start);
+        let end = places.map(|(_, end)| end);
+        Self {
+            message: &fault.message,
+            expected: fault.expected.as_deref(),
+            hint: fault.hint.as_deref(),
+            line: start.map(|place| place.line),
+            column: start.map(|place| place.column),
+            end_line: end.map(|place| place.line),
+            end_column: end.map(|place| place.column),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `jobctl check`: no daemon, files alone.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Done, alone};
+use crate::cli::Exit;
+
+const GOOD: &str = "command = ['true']\nschedule = '@daily'\n";
+const FAULTY: &str = "comand = 'secret'\nschedule = '61 * * * *'\n";
+
+/// A configuration, and beside it a jobs directory with these files.
+fn files(files: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let jobs = directory.path().join("jobs.d");
+    fs::create_dir(&jobs).unwrap();
+    fs::set_permissions(&jobs, fs::Permissions::from_mode(0o755)).unwrap();
+    let all = files.iter().map(|(name, text)| (jobs.join(name), *text));
+    for (path, text) in all.chain([(directory.path().join("jobsd.toml"), "[defaults]\ntimeout = '1h'\n")]) {
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    directory
+}
+
+/// Checks with the configuration and the jobs directory of `directory`, which is `DIR` in what is written and read.
+async fn check(directory: &TempDir, words: &str) -> Done {
+    let place = directory.path().to_str().unwrap();
+    let words = format!("check --config DIR/jobsd.toml --jobs-dir DIR/jobs.d {words}").replace("DIR", place);
+    let done = alone(&words).await;
+    Done { out: done.out.replace(place, "DIR"), talk: done.talk.replace(place, "DIR"), ..done }
+}
+
+#[tokio::test]
+async fn every_fault_of_every_file_is_shown() {
+    let directory = files(&[("good.toml", GOOD), ("bad.toml", FAULTY), ("Bad.toml", ""), ("bad.toml~", "x")]);
+    let done = check(&directory, "").await;
+    assert_eq!(done.exit, Exit::Failure);
+    assert_snapshot!(format!("{}-- talk\n{}", done.out, done.talk));
+    assert!(!done.out.contains("secret"), "the value of an unknown key may be one");
+}
+
+#[tokio::test]
+async fn good_files_are_said_to_be_good() {
+    let directory = files(&[("good.toml", GOOD)]);
+    let done = check(&directory, "").await;
+    assert_eq!((done.exit, done.out.as_str(), done.talk.as_str()), (Exit::Done, "", "2 files checked: good\n"));
+    let done = check(&directory, "DIR/jobs.d/good.toml DIR/jobsd.toml").await;
+    assert_eq!((done.exit, done.talk.as_str()), (Exit::Done, "2 files checked: good\n"));
+}
+
+#[tokio::test]
+async fn json_has_the_place_of_every_fault() {
+    let directory = files(&[("bad.toml", FAULTY)]);
+    let done = check(&directory, "DIR/jobs.d -o json").await;
+    assert_eq!(done.exit, Exit::Failure);
+    let checked: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!((&checked[0]["path"], &checked[0]["ok"]), (&"DIR/jobsd.toml".into(), &true.into()));
+    let fault = &checked[1]["faults"][0];
+    assert_eq!(checked[1]["path"], "DIR/jobs.d/bad.toml");
+    assert_eq!((&fault["line"], &fault["column"], &fault["end_column"]), (&1.into(), &1.into(), &7.into()));
+    assert_eq!(fault["hint"], "did you mean \"command\"?");
+    let whole = checked[1]["faults"].as_array().unwrap().last().unwrap();
+    assert_eq!((&whole["message"], &whole["line"]), (&"`command` is missing".into(), &Value::Null));
+}
+
+#[tokio::test]
+async fn modes_count_in_the_daemons_directory_alone() {
+    let directory = files(&[("loose.toml", GOOD)]);
+    let loose = directory.path().join("jobs.d/loose.toml");
+    fs::set_permissions(&loose, fs::Permissions::from_mode(0o666)).unwrap();
+    let done = check(&directory, "DIR/jobs.d/loose.toml").await;
+    assert_eq!(done.exit, Exit::Failure);
+    assert!(done.out.contains("everybody may write it"), "{}", done.out);
+    fs::rename(loose, directory.path().join("draft.toml")).unwrap();
+    let done = check(&directory, "DIR/draft.toml").await;
+    assert_eq!(done.exit, Exit::Done, "{}", done.out);
+}
+
+#[tokio::test]
+async fn a_faulty_configuration_is_told_as_a_file() {
+    let directory = files(&[]);
+    fs::write(directory.path().join("jobsd.toml"), "[defaults]\ntimeuot = '1h'\n").unwrap();
+    let done = check(&directory, "").await;
+    assert_eq!(done.exit, Exit::Failure);
+    assert!(done.out.contains("unknown key \"timeuot\"") && done.out.contains("DIR/jobsd.toml:2"), "{}", done.out);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_good() {
+    let directory = files(&[]);
+    let done = check(&directory, "DIR/missing.toml").await;
+    assert_eq!((done.exit, done.talk.as_str()), (Exit::NotFound, "error: there is no file DIR/missing.toml\n"));
+    fs::remove_dir(directory.path().join("jobs.d")).unwrap();
+    let done = check(&directory, "").await;
+    assert_eq!(done.exit, Exit::NotFound);
+    assert_snapshot!(done.talk);
+    let done = check(&directory, "DIR/jobsd.toml~").await;
+    assert_eq!(done.exit, Exit::NotFound);
+}

@@ -1,0 +1,79 @@
+//! `completions/` and `man/` are made from the command lines: `JOBSD_PAGES=write cargo test --test cli pages` makes them
+//! again, and without the variable the test says which of them are not current.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use clap_complete::aot::{Shell, generate};
+use clap_mangen::Man;
+use jobsd::cli::args::Cli;
+use jobsd::cli::complete;
+use jobsd::daemon::args::Arguments;
+
+/// Every page by its place in the repository.
+fn pages() -> BTreeMap<PathBuf, String> {
+    let mut pages = BTreeMap::new();
+    for (shell, jobctl, jobsd) in [
+        (Shell::Bash, "jobctl.bash", "jobsd.bash"),
+        (Shell::Zsh, "_jobctl", "_jobsd"),
+        (Shell::Fish, "jobctl.fish", "jobsd.fish"),
+    ] {
+        let script = complete::script(&shell.to_string()).expect("memory takes it").expect("a known shell");
+        pages.insert(Path::new("completions").join(jobctl), script);
+        let mut script = Vec::new();
+        generate(shell, &mut Arguments::command(), "jobsd", &mut script);
+        pages.insert(Path::new("completions").join(jobsd), String::from_utf8(script).expect("text"));
+    }
+    let mut jobctl = Cli::command().disable_help_subcommand(true);
+    jobctl.build();
+    man(&mut pages, "1", jobctl.clone());
+    for verb in jobctl.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        man(&mut pages, "1", verb.clone().name(format!("jobctl-{}", verb.get_name())));
+    }
+    man(&mut pages, "8", Arguments::command().disable_help_subcommand(true));
+    pages
+}
+
+fn man(pages: &mut BTreeMap<PathBuf, String>, section: &str, command: clap::Command) {
+    let name = command.get_name().to_owned();
+    let version = concat!("jobsd ", env!("CARGO_PKG_VERSION"));
+    let page = Man::new(command).title(name.to_uppercase()).section(section).source(version).manual("jobsd");
+    let mut text = Vec::new();
+    page.render(&mut text).expect("memory takes it");
+    // Values of the environment of whoever makes the pages are no part of them.
+    pages.insert(Path::new("man").join(format!("{name}.{section}")), String::from_utf8(text).expect("text"));
+}
+
+#[test]
+fn pages_are_current() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = pages();
+    if std::env::var_os("JOBSD_PAGES").is_some_and(|what| what == "write") {
+        for (path, text) in &pages {
+            fs::write(root.join(path), text).expect("a page");
+        }
+    }
+    let again = "make them again: JOBSD_PAGES=write cargo test --test cli pages";
+    for (path, text) in &pages {
+        let there = fs::read_to_string(root.join(path)).unwrap_or_default();
+        assert!(there == *text, "{} is not current; {again}", path.display());
+    }
+    for directory in ["completions", "man"] {
+        for entry in fs::read_dir(root.join(directory)).expect("a directory") {
+            let path = Path::new(directory).join(entry.expect("an entry").file_name());
+            assert!(pages.contains_key(&path), "{} is made by nothing; delete it", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_verb_has_a_page_that_names_it() {
+    let pages = pages();
+    for verb in Cli::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let page = &pages[&Path::new("man").join(format!("jobctl-{}.1", verb.get_name()))];
+        assert!(page.contains(&format!("jobctl {}", verb.get_name())), "{}", verb.get_name());
+    }
+    assert!(pages[Path::new("man/jobctl.1")].contains("no daemon answers"), "the exit codes are in the manual");
+}

@@ -1,0 +1,83 @@
+//! Terminals, pipes and colours.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::Stdio;
+
+use nix::pty::{Winsize, openpty};
+
+use crate::world::World;
+
+const JOBS: &[(&str, &str)] = &[(
+    "a-job-with-a-rather-long-name-for-a-narrow-terminal",
+    "command = 'seq 100000'\ndescription = 'A description that does not fit either, whatever one does'",
+)];
+
+/// What `jobctl` writes to a terminal of a width.
+fn on_a_terminal(world: &World, columns: u16, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let terminal = openpty(Some(&size), None).expect("a terminal");
+    let mut command = world.command(arguments);
+    command.env("TERM", "xterm").envs(environment.iter().copied());
+    command.stdout(terminal.slave.try_clone().expect("a descriptor")).stderr(Stdio::null());
+    let mut child = command.spawn().expect("jobctl runs");
+    // Both our ends of the slave are closed with them, so that reading ends with the child.
+    drop((command, terminal.slave));
+    let mut bytes = Vec::new();
+    // Linux ends the reading of a terminal that nobody holds with EIO.
+    File::from(terminal.master).read_to_end(&mut bytes).ok();
+    assert!(child.wait().expect("it ends").success());
+    String::from_utf8(bytes).expect("text").replace("\r\n", "\n")
+}
+
+#[test]
+fn a_table_fits_a_narrow_terminal_and_is_whole_without_one() {
+    let world = World::new(JOBS);
+    for columns in [40, 80] {
+        let table = on_a_terminal(&world, columns, &["list", "--color", "never"], &[]);
+        assert!(table.contains('…'), "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= usize::from(columns)), "{columns}:\n{table}");
+    }
+    let whole = String::from_utf8(world.jobctl(&["list"]).stdout).expect("text");
+    assert!(whole.contains("whatever one does") && !whole.contains('…'), "{whole}");
+}
+
+#[test]
+fn colour_is_for_terminals_that_want_it() {
+    let world = World::new(JOBS);
+    let escapes = |environment: &[(&str, &str)], arguments: &[&str]| {
+        on_a_terminal(&world, 80, arguments, environment).contains('\x1b')
+    };
+    assert!(escapes(&[], &["list"]));
+    assert!(!escapes(&[("NO_COLOR", "1")], &["list"]));
+    assert!(!escapes(&[("TERM", "dumb")], &["list"]));
+    assert!(escapes(&[("NO_COLOR", "1")], &["list", "--color", "always"]));
+    assert!(!world.jobctl(&["list"]).stdout.contains(&0x1b));
+}
+
+#[test]
+fn a_pipe_that_is_closed_early_is_no_fault() {
+    let world = World::new(JOBS);
+    let (job, _) = JOBS[0];
+    world.jobctl(&["run", "--wait", job]);
+    for arguments in [&["logs", job][..], &["list", "--help"], &["list", "-o", "json"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let child = world.command(arguments).stdout(writer).stderr(Stdio::piped()).spawn().expect("jobctl runs");
+        let done = child.wait_with_output().expect("it ends");
+        assert_eq!((done.status.code(), world.plain(&done.stderr).as_str()), (Some(0), ""), "{arguments:?}");
+    }
+    // And where errors cannot be told either, nothing panics.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    assert_eq!(world.command(&["show", "x"]).stderr(writer).status().expect("jobctl runs").code(), Some(4));
+}
+
+#[test]
+fn a_disk_that_is_full_is_told() {
+    let world = World::new(JOBS);
+    let full = File::options().write(true).open("/dev/full").expect("the device");
+    let done = world.command(&["list"]).stdout(full).output().expect("jobctl runs");
+    assert_eq!(done.status.code(), Some(1));
+    assert_eq!(world.plain(&done.stderr), "error: cannot write the output\n  No space left on device\n");
+}
