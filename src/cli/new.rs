@@ -23,6 +23,9 @@ pub struct NewArgs {
     /// Write the file here [default: the daemon's jobs directory]
     #[arg(long, env = "JOBSD_JOBS_DIR", value_name = "DIR", hide_env_values = true)]
     jobs_dir: Option<PathBuf>,
+    /// The daemon's configuration, which may name the jobs directory [default: the usual place]
+    #[arg(long, env = "JOBSD_CONFIG", value_name = "FILE", hide_env_values = true)]
+    config: Option<PathBuf>,
     /// Print the file and write nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -68,7 +71,7 @@ pub async fn run(session: &mut Session, args: NewArgs) -> Result<Exit, Failure> 
         session.terminal.data(&text)?;
         return Ok(Exit::Done);
     }
-    let flags = Flags { jobs_dir: args.jobs_dir.clone(), ..Flags::default() };
+    let flags = Flags { config: args.config.clone(), jobs_dir: args.jobs_dir.clone(), ..Flags::default() };
     let config = Config::load(&flags, &Surroundings::of_process()).map_err(|fault| {
         let failure = Failure::new(Exit::Failure, fault.to_string());
         fault.hint().into_iter().fold(failure, Failure::hint)

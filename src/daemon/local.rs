@@ -13,6 +13,7 @@ use super::alarm::{Alarm, Ring};
 use super::event_loop::{Input, World};
 use super::handle::{Published, RequestError, SupervisorState};
 use super::mailbox::{Bell, Mailbox, Message, Ticket};
+use super::service_manager::ServiceManager;
 use super::system_clock;
 use crate::clock::Now;
 use crate::scheduler::{Announcement, Answer, Change, Effect, Event, LoadSummary, Refusal, Snapshot, Wake};
@@ -34,6 +35,7 @@ pub(super) struct LocalWorld {
     pub(super) store: Store,
     pub(super) link: Option<Link>,
     pub(super) published: Arc<Published>,
+    pub(super) manager: ServiceManager,
 }
 
 impl LocalWorld {
@@ -66,7 +68,8 @@ impl LocalWorld {
     fn sleep(&mut self, wake: Wake, inputs: &mut Vec<Input<Ticket>>) -> Result<(), Errno> {
         let now = system_clock::now();
         self.alarm.set(wake.wall, now.wall)?;
-        let timeout = wake.monotonic.map(|at| TimeSpec::from_duration(at.saturating_since(now.monotonic)));
+        let latest = wake.monotonic.into_iter().chain(self.manager.next_turn()).min();
+        let timeout = latest.map(|at| TimeSpec::from_duration(at.saturating_since(now.monotonic)));
         let mut fds = [PollFd::new(self.bell.fd(), PollFlags::POLLIN), PollFd::new(self.alarm.fd(), PollFlags::POLLIN)];
         match ppoll(&mut fds, timeout, None) {
             Ok(_) | Err(Errno::EINTR) => {}
@@ -105,6 +108,7 @@ impl World for LocalWorld {
     fn wait(&mut self, wake: Wake, inputs: &mut Vec<Input<Ticket>>) -> ControlFlow<()> {
         self.collect(inputs)?;
         let now = system_clock::now();
+        self.manager.turn(now.monotonic);
         let due = wake.wall.is_some_and(|at| at <= now.wall) || wake.monotonic.is_some_and(|at| at <= now.monotonic);
         if !inputs.is_empty() || due {
             return ControlFlow::Continue(());

@@ -11,6 +11,7 @@ mod keeper;
 mod loader;
 mod local;
 mod mailbox;
+mod service_manager;
 mod start;
 mod state;
 mod system_clock;

@@ -16,6 +16,7 @@ use super::keeper::{self, Keeper};
 use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
 use super::mailbox::{Mailbox, Message};
+use super::service_manager::ServiceManager;
 use super::{Config, EventLoop, Handle, Input, ShutdownMode, system_clock};
 use crate::api::ApiSocket;
 use crate::api::serve;
@@ -97,6 +98,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         store,
         link: None,
         published: Arc::clone(&published),
+        manager: ServiceManager::of_environment().context("cannot reach the service manager")?,
     };
     let main_loop = spawn_loop(EventLoop::new(scheduler, world))?;
     let keeper = Keeper {
@@ -120,12 +122,16 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     let janitor = Janitor { mailbox, published: Arc::clone(&published), state_dir: config.paths.state_dir.clone() };
     let janitor = janitor.start(stopped).context("cannot start the thread that keeps house")?;
     say_where(config, &published);
+    let manager = ServiceManager::of_environment().context("cannot reach the service manager")?;
+    // Clients are served from here on: their connections wait in the socket's queue.
+    manager.ready();
 
     let stopping = CancellationToken::new();
     runtime.spawn(listen_for_signals(handle.clone(), loader_bell.clone()));
     let server = runtime.spawn(serve(socket, handle, || system_clock::now().wall, stopping.clone()));
 
     let world = join(main_loop, "event loop");
+    manager.stopping();
     stopping.cancel();
     if let Err(fault) = runtime.block_on(server) {
         tracing::error!(%fault, "the API ended badly");

@@ -103,8 +103,7 @@ impl fmt::Display for Change {
         match self {
             Self::Mail { to } => write!(
                 f,
-                "cron mailed all output to {to}; jobsd keeps it (`jobctl logs`), and mails when a run fails if \
-                 [notify] says so"
+                "cron mailed all output to {to}; jobsd mails none and keeps it for `jobctl logs`"
             ),
             Self::RandomDelay { most } => write!(
                 f,

@@ -52,10 +52,10 @@ impl Comparison {
 pub fn compare(job: &Imported, machine: Zone, after: Timestamp) -> Comparison {
     match &job.reading {
         Reading::Inexact => Comparison::Inexact,
-        Reading::Times(Times::Boot, _) => Comparison::Boot,
-        Reading::Times(Times::Fields(fields), zone) => {
-            compare_fields(fields, &job.spec.schedules, zone.unwrap_or(machine), after)
-        }
+        Reading::Times(times, zone) => match &**times {
+            Times::Boot => Comparison::Boot,
+            Times::Fields(fields) => compare_fields(fields, &job.spec.schedules, zone.unwrap_or(machine), after),
+        },
     }
 }
 

@@ -206,10 +206,10 @@ fn times(short: &str) -> Result<String, String> {
         // What divides an hour or a day: only then do the fields repeat as the period does.
         return match (seconds / MINUTE, seconds % MINUTE) {
             (1, 0) => Ok("* * * * *".to_owned()),
-            (minutes @ 2..60, 0) if 60 % minutes == 0 => Ok(format!("*/{minutes} * * * *")),
+            (minutes @ 2..60, 0) if 60_u64.is_multiple_of(minutes) => Ok(format!("*/{minutes} * * * *")),
             (60, 0) => Ok("0 * * * *".to_owned()),
             (DAY, 0) => Ok("0 0 * * *".to_owned()),
-            (minutes @ 61..DAY, 0) if minutes % 60 == 0 && DAY % minutes == 0 => {
+            (minutes @ 61..DAY, 0) if minutes.is_multiple_of(60) && DAY.is_multiple_of(minutes) => {
                 Ok(format!("0 */{} * * *", minutes / 60))
             }
             _ => unsayable(),

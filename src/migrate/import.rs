@@ -36,7 +36,7 @@ pub struct LineOrigin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// By these times, in this zone or the machine's.
-    Times(Times, Option<Zone>),
+    Times(Box<Times>, Option<Zone>),
     /// Nothing says when exactly.
     Inexact,
 }
@@ -94,7 +94,7 @@ impl Import {
                         changes.push(Change::NoNewline);
                     }
                     let names = origin.name.iter().fold(names, |names, file| names.or_within(file));
-                    let reading = Reading::Times(entry.times.clone(), zone);
+                    let reading = Reading::Times(Box::new(entry.times.clone()), zone);
                     self.propose(Proposal { draft, names, origin: place, reading, changes });
                 }
                 Err(fault) => self.fault(place, &entry.text, &fault),

@@ -82,7 +82,7 @@ impl Import {
         let place = LineOrigin { place: origin.place.clone(), line: Some(entry.line) };
         match translate(entry, origin) {
             Ok(translated) => {
-                let reading = Reading::Times(entry.times.clone(), translated.zone);
+                let reading = Reading::Times(Box::new(entry.times.clone()), translated.zone);
                 self.scripts(&translated, &place, &reading, directory, system);
             }
             Err(fault) => self.fault(place, &entry.text, &fault),

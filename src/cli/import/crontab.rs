@@ -16,8 +16,8 @@ pub struct CrontabArgs {
     #[arg(value_name = "FILE", conflicts_with_all = ["user", "all_users", "system"])]
     pub(super) files: Vec<PathBuf>,
     /// A user's crontab; without a name your own
-    #[arg(long, value_name = "NAME", num_args = 0..=1, action = clap::ArgAction::Append)]
-    pub(super) user: Vec<Option<String>>,
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", action = clap::ArgAction::Append)]
+    pub(super) user: Vec<String>,
     /// Every user's crontab
     #[arg(long)]
     pub(super) all_users: bool,

@@ -48,7 +48,8 @@ impl Gathered {
             gathered.add_system(&machine, args)?;
         }
         for user in &args.user {
-            let table = of_user(user.as_deref(), &machine, args, around)?;
+            let name = if user.is_empty() { around.account.user.as_str() } else { user };
+            let table = of_user(name, &machine, args, around)?;
             gathered.add(table, around);
         }
         if args.all_users {
@@ -154,8 +155,7 @@ fn form_of(place: &str, bytes: &[u8]) -> Form {
     if all && !place.contains("/var/spool/cron/") { Form::System } else { Form::User }
 }
 
-fn of_user(user: Option<&str>, machine: &Machine, args: &CrontabArgs, around: &Surroundings) -> Result<Table, Failure> {
-    let name = user.unwrap_or(&around.account.user);
+fn of_user(name: &str, machine: &Machine, args: &CrontabArgs, around: &Surroundings) -> Result<Table, Failure> {
     let missing = || {
         let failure = Failure::new(Exit::NotFound, format!("{name} has no crontab"));
         failure.hint("system crontabs are read by --system, a file by its name")

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::WriteArgs;
 use super::disable::Disabled;
 use super::gather::Gathered;
-use super::target::{Target, Written};
+use super::target::{FileState, Target};
 use crate::cli::style::Tone;
 use crate::cli::table::{Cell, Column, Give, Table};
 use crate::cli::{Failure, Session};
@@ -21,7 +21,7 @@ pub(super) struct Report<'a> {
     pub gathered: &'a Gathered,
     pub finished: &'a Finished,
     pub checks: Option<Vec<Comparison>>,
-    pub written: Vec<Written>,
+    pub written: Vec<FileState>,
     pub disabled: Option<Vec<Disabled>>,
 }
 
@@ -39,7 +39,7 @@ struct Json<'a> {
 struct JsonJob<'a> {
     name: &'a str,
     path: PathBuf,
-    state: Written,
+    state: FileState,
     from: String,
     schedule: &'a str,
     check: Option<String>,
@@ -138,14 +138,14 @@ impl Report<'_> {
         let count = |what| self.written.iter().filter(|written| **written == what).count();
         let jobs = |count: usize| if count == 1 { "1 job".to_owned() } else { format!("{count} jobs") };
         let place = self.target.jobs_dir.display();
-        let unchanged = match count(Written::Unchanged) {
+        let unchanged = match count(FileState::Unchanged) {
             0 => String::new(),
             more => format!("; {more} were there already"),
         };
-        if args.dry_run || count(Written::NotWritten) > 0 {
-            return format!("{} for {place}, not written{unchanged}", jobs(count(Written::NotWritten)));
+        if args.dry_run || count(FileState::Shown) > 0 {
+            return format!("{} for {place}, not written{unchanged}", jobs(count(FileState::Shown)));
         }
-        format!("{} written to {place}{unchanged}", jobs(count(Written::Written)))
+        format!("{} written to {place}{unchanged}", jobs(count(FileState::Written)))
     }
 
     /// Each difference once, with the jobs that it is about.
@@ -169,7 +169,7 @@ impl Report<'_> {
     /// Both cron and jobsd would run them.
     fn warn_of_active_lines(&self, session: &mut Session, args: &WriteArgs) {
         let active = self.finished.jobs.iter().filter(|job| job.origin.line.is_some()).count();
-        if active == 0 || self.disabled.is_some() || self.written.contains(&Written::NotWritten) {
+        if active == 0 || self.disabled.is_some() || self.written.contains(&FileState::Shown) {
             return;
         }
         let again = if args.prefix.is_empty() { "" } else { " (with the same --prefix)" };

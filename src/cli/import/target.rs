@@ -26,13 +26,14 @@ pub(super) struct Target {
 /// What became of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Written {
+pub(super) enum FileState {
     /// It is there now.
     Written,
     /// It was there, word for word.
     Unchanged,
     /// It was only shown.
-    NotWritten,
+    #[serde(rename = "not_written")]
+    Shown,
 }
 
 impl Target {
@@ -68,13 +69,13 @@ impl Target {
     }
 
     /// Writes all files or, when one of them must not be overwritten, none.
-    pub fn write(&self, finished: &Finished, modes: &[u32], args: &WriteArgs) -> Result<Vec<Written>, Failure> {
+    pub fn write(&self, finished: &Finished, modes: &[u32], args: &WriteArgs) -> Result<Vec<FileState>, Failure> {
         let unchanged = |job: &Imported| fs::read(self.path(job)).is_ok_and(|text| text == job.text.as_bytes());
-        let wanted = if args.dry_run { Written::NotWritten } else { Written::Written };
-        let plan: Vec<Written> =
-            finished.jobs.iter().map(|job| if unchanged(job) { Written::Unchanged } else { wanted }).collect();
+        let wanted = if args.dry_run { FileState::Shown } else { FileState::Written };
+        let plan: Vec<FileState> =
+            finished.jobs.iter().map(|job| if unchanged(job) { FileState::Unchanged } else { wanted }).collect();
         let to_write =
-            || finished.jobs.iter().zip(&plan).zip(modes).filter(|((_, what), _)| **what == Written::Written);
+            || finished.jobs.iter().zip(&plan).zip(modes).filter(|((_, what), _)| **what == FileState::Written);
         if !args.force && !args.dry_run {
             self.refuse_overwriting(&to_write().map(|((job, _), _)| self.path(job)).collect::<Vec<_>>())?;
         }
