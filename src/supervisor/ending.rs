@@ -80,8 +80,9 @@ impl Supervisor {
             (Phase::SettingUp(_), Stop::None) => self.read_news(key, now),
         }
         // What is ending sets its timer when it was looked at, which comes next.
-        if !is_ending {
-            self.arm(key);
+        match is_ending {
+            true => self.disarm(key),
+            false => self.arm(key),
         }
     }
 

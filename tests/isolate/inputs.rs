@@ -52,7 +52,12 @@ fn files_of_the_job_are_opened_as_its_user() {
     fs::create_dir(&closed).unwrap();
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
     let table = [
-        ("open standard input", with(Inputs { stdin: Stdin::File(secret.clone()), ..Inputs::default() }), &secret, None),
+        (
+            "open standard input",
+            with(Inputs { stdin: Stdin::File(secret.clone()), ..Inputs::default() }),
+            &secret,
+            None,
+        ),
         ("read environment file", with(Inputs { environment_files: vec![file], ..Inputs::default() }), &secret, None),
         ("enter working directory", ProcessSpec::default(), &closed, Some(closed.clone())),
     ];
@@ -78,13 +83,17 @@ fn variables_come_from_files_and_from_the_supervisor() {
             pass_environment: ["CARGO_MANIFEST_DIR".to_owned(), "NOT_THERE".to_owned()].into(),
             ..Inputs::default()
         };
-        let mut plan = job("env", "echo $A,$B,$LANG,$JOBSD_RUN,$OWN,$CARGO_MANIFEST_DIR,${NOT_THERE-unset}", with(inputs));
+        let mut plan =
+            job("env", "echo $A,$B,$LANG,$JOBSD_RUN,$OWN,$CARGO_MANIFEST_DIR,${NOT_THERE-unset}", with(inputs));
         plan.environment.0.insert("OWN".into(), "own".into());
         let expected = format!("3,two words,de_DE.UTF-8,env/1,own,{},unset\n", env!("CARGO_MANIFEST_DIR"));
         assert_eq!(run(&world, &plan).good(), expected, "{who}");
         let inputs = Inputs { environment_files: vec![file(world.path("none"), false)], ..Inputs::default() };
         let end = world.run(&job("none", "true", with(inputs)));
-        assert_eq!((setup_failure(&end).step.as_str(), setup_failure(&end).errno), ("read environment file", libc::ENOENT));
+        assert_eq!(
+            (setup_failure(&end).step.as_str(), setup_failure(&end).errno),
+            ("read environment file", libc::ENOENT)
+        );
     }
 }
 

@@ -26,10 +26,9 @@ fn leaves(dir: &std::path::Path, name: &str) -> String {
 #[test]
 fn they_are_waited_for() {
     let world = open_world();
-    for (name, isolation) in [
-        ("plain", Isolation::default()),
-        ("alone", Isolation { processes_visible: false, ..Isolation::default() }),
-    ] {
+    for (name, isolation) in
+        [("plain", Isolation::default()), ("alone", Isolation { processes_visible: false, ..Isolation::default() })]
+    {
         let process = ProcessSpec { isolation, ..with(OnLeftover::Wait) };
         let plan = job(name, &leaves(&world.path(""), name), process);
         world.launch(&plan);
@@ -77,7 +76,8 @@ fn they_go_on_when_they_may_and_nothing_stays_in_the_end() {
     let own = crate::run(&world, &job("cgroup", cgroups, ProcessSpec::default())).good();
     let base = std::path::Path::new(own.trim()).parent().map(std::path::Path::to_owned);
     let mounted = std::fs::read_to_string("/proc/mounts").unwrap();
-    let point = mounted.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")).and_then(|line| line.split(' ').nth(1));
+    let point =
+        mounted.lines().find(|line| line.split(' ').nth(2) == Some("cgroup2")).and_then(|line| line.split(' ').nth(1));
     let (Some(base), Some(point)) = (base.filter(|base| base.ends_with("") && own.contains("jobsd-")), point) else {
         eprintln!("they_go_on_when_they_may_and_nothing_stays_in_the_end: no cgroups here, so none was looked for");
         return;

@@ -13,7 +13,6 @@ mod processes;
 mod strict;
 mod syscalls;
 #[path = "../supervisor/world.rs"]
-#[expect(dead_code, reason = "the world is shared with the supervisor's tests, which use more of it")]
 mod world;
 
 use std::fs;
@@ -37,7 +36,9 @@ pub fn job(name: &str, line: &str, process: ProcessSpec) -> LaunchPlan {
 
 /// What a job printed, and how it ended.
 pub struct Result {
+    /// What it printed.
     pub printed: String,
+    /// How it ended.
     pub end: AttemptEnd,
 }
 

@@ -91,7 +91,8 @@ fn the_ladder_reaches_processes_that_see_no_others() {
 #[test]
 fn orphans_are_reaped_among_ones_own() {
     for (who, world) in worlds("orphans_are_reaped_among_ones_own") {
-        let line = "for i in 1 2 3 4 5; do (setsid true &); done; sleep 0.3; grep -l 'State:.Z' /proc/[0-9]*/status; true";
+        let line =
+            "for i in 1 2 3 4 5; do (setsid true &); done; sleep 0.3; grep -l 'State:.Z' /proc/[0-9]*/status; true";
         assert_eq!(run(&world, &job("orphans", line, with(alone()))).good(), "", "{who}");
     }
 }

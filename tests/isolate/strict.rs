@@ -21,7 +21,8 @@ const HONEST: &str = "set -e; cd /tmp; mkdir a; echo text > a/b; cp a/b a/c; mv 
 fn honest_work_goes_on() {
     for (who, world) in worlds("honest_work_goes_on") {
         for (name, level) in [("none", Profile::None), ("basic", Profile::Basic), ("strict", Profile::Strict)] {
-            let line = if level == Profile::None { HONEST.replace("cd /tmp", "cd $(mktemp -d)") } else { HONEST.to_owned() };
+            let line =
+                if level == Profile::None { HONEST.replace("cd /tmp", "cd $(mktemp -d)") } else { HONEST.to_owned() };
             let printed = run(&world, &job(name, &line, profile(level))).good();
             assert_eq!(printed.replace("e\n", ""), "2\n1000\nx\ndon", "{who}: {name}: {printed}");
         }
@@ -67,7 +68,8 @@ fn a_strict_job_of_an_ordinary_user_is_started_by_root() {
         return;
     }
     let world = open_world();
-    let line = "id -un; grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'; touch /tmp/x && echo ok";
+    let line =
+        "id -un; grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'; touch /tmp/x && echo ok";
     let mut plan = job("nobody", line, profile(Profile::Strict));
     plan.identity = Identity { user: Some("nobody".into()), group: None };
     let printed = run(&world, &plan).good();

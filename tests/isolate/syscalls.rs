@@ -53,7 +53,10 @@ fn groups_are_denied() {
     for (who, world) in worlds("groups_are_denied") {
         let result = run(&world, &job("chown", "chown 65534 /dev/null; echo $?", with(denied(&[SyscallGroup::Chown]))));
         assert!(result.printed.contains("Operation not permitted") && result.printed.ends_with("1\n"), "{who}");
-        let result = run(&world, &job("network", "bash -c 'echo > /dev/tcp/127.0.0.1/9'", with(denied(&[SyscallGroup::NetworkIo]))));
+        let result = run(
+            &world,
+            &job("network", "bash -c 'echo > /dev/tcp/127.0.0.1/9'", with(denied(&[SyscallGroup::NetworkIo]))),
+        );
         assert!(result.printed.contains("not permitted"), "{who}: {}", result.printed);
     }
 }
@@ -75,7 +78,9 @@ fn services_get_what_they_need_and_nothing_else() {
 fn namespaces_can_be_neither_made_nor_entered() {
     for (who, world) in worlds("namespaces_can_be_neither_made_nor_entered") {
         let isolation = Isolation { restrict_namespaces: true, ..Isolation::default() };
-        for (name, line) in [("user", "unshare -U true"), ("mount", "unshare -m true"), ("enter", "nsenter -t $$ -u true")] {
+        for (name, line) in
+            [("user", "unshare -U true"), ("mount", "unshare -m true"), ("enter", "nsenter -t $$ -u true")]
+        {
             let result = run(&world, &job(name, line, with(isolation.clone())));
             assert_ne!(result.code(), 0, "{who}: {line}");
         }

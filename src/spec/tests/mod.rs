@@ -4,6 +4,7 @@ mod defaults;
 mod faults;
 mod keys;
 mod laws;
+mod process;
 mod secrets;
 
 use super::*;
