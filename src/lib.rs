@@ -59,6 +59,7 @@
 //! | [`run`] | names, states and outcomes of runs; launch plans and reports |
 //! | [`scheduler`] | what is due, and what follows |
 //! | [`store`] | durable state in sled |
+//! | [`machine`] | what can be had on this machine, found out by trying |
 //! | [`supervisor`] | the other process |
 //! | [`output`] | what runs print: written, bounded, read, followed |
 //! | [`daemon`] | the engine process: event loop, configuration, jobs directory |
@@ -74,6 +75,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod daemon;
+pub mod machine;
 pub mod migrate;
 pub mod output;
 pub mod places;

@@ -23,7 +23,7 @@ pub struct Surroundings {
     pub runtime_dir: Option<PathBuf>,
     /// The machine's time zone; `None` when it cannot be told.
     pub timezone: Option<Zone>,
-    /// What the machine lets the process do for its jobs.
+    /// What the machine lets the daemon do for its jobs; everything, until somebody who has to know finds it out.
     pub machine: Machine,
 }
 

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use super::config::{Flags, LogLevel};
 use super::state::{self, StateArguments};
 use super::{Config, Mode};
+use crate::machine;
 use crate::store::OpenError;
 use crate::supervisor;
 use crate::surroundings::Surroundings;
@@ -62,7 +63,17 @@ pub fn work_on_state(arguments: &StateArguments) -> ExitCode {
 
 fn serve(arguments: &Arguments) -> anyhow::Result<()> {
     let flags = arguments.flags.clone();
-    let configure = move || Ok(Config::load(&flags, &Surroundings::of_process())?);
+    let external = arguments.external_supervisor;
+    let configure = move || {
+        let mut config = Config::load(&flags, &Surroundings::of_process())?;
+        // An engine that starts its supervisor itself has the same rights. One beside a supervisor of its own unit may have
+        // far fewer, and goes by what that one found out.
+        config.reading.machine = match external {
+            true => machine::of_supervisor(&config.paths.state_dir),
+            false => machine::of_this_process(),
+        };
+        Ok(config)
+    };
     let config = configure()?;
     start_log(config.log);
     super::run(&config, Mode { external_supervisor: arguments.external_supervisor, configure: Box::new(configure) })

@@ -4,6 +4,7 @@
 //! It is what makes "the whole tree" exact: no process leaves its cgroup by forking twice or starting a session. The
 //! supervisor works beneath the cgroup in which it finds itself, in a directory of its own, and touches no other.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -21,8 +22,10 @@ use nix::unistd::Pid;
 use sha2::{Digest, Sha256};
 
 use super::fork::{Fork, exit_now, fork, fork_into};
+use super::limits;
 use super::process::Pidfd;
 use crate::run::AttemptId;
+use crate::spec::Controller;
 
 /// Why no cgroups are used. Killing then goes by process group and `/proc`.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,8 @@ pub(super) enum Unavailable {
 pub(super) struct Hierarchy {
     base: PathBuf,
     entry: Entry,
+    /// What can be limited.
+    controllers: BTreeSet<Controller>,
 }
 
 /// How a child gets into its cgroup.
@@ -75,11 +80,15 @@ impl Hierarchy {
         let base = own.join(format!("jobsd-{name}"));
         match fs::create_dir(&base) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(Unavailable::NotWritable { path: own, source });
+                return Err(Unavailable::NotWritable { path: own.clone(), source });
             }
             Ok(()) | Err(_) => {}
         }
-        let mut hierarchy = Self { base, entry: Entry::Born };
+        let mut hierarchy = Self { base, entry: Entry::Born, controllers: BTreeSet::new() };
+        hierarchy.controllers = limits::hand_down(&own, &hierarchy.base).unwrap_or_else(|fault| {
+            tracing::warn!(%fault, "controllers cannot be handed down");
+            BTreeSet::new()
+        });
         let found = hierarchy.probe();
         match found {
             Ok(Some(entry)) => hierarchy.entry = entry,
@@ -103,6 +112,11 @@ impl Hierarchy {
             }
         }
         Ok(None)
+    }
+
+    /// What can be limited.
+    pub fn controllers(&self) -> &BTreeSet<Controller> {
+        &self.controllers
     }
 
     /// How children get into their cgroup.

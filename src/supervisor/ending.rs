@@ -10,6 +10,7 @@ use super::attempt::{
     Attempt, GIVE_UP, KILL_INTERVAL, LEFTOVER_INTERVAL, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop,
 };
 use super::clock;
+use super::isolate::credentials;
 use super::line::Line;
 use super::process::ProcessTable;
 use super::record::{self, Record, Stopping};
@@ -79,8 +80,9 @@ impl Supervisor {
             (Phase::SettingUp(_), Stop::None) => self.read_news(key, now),
         }
         // What is ending sets its timer when it was looked at, which comes next.
-        if !is_ending {
-            self.arm(key);
+        match is_ending {
+            true => self.disarm(key),
+            false => self.arm(key),
         }
     }
 
@@ -335,13 +337,10 @@ fn told_status(attempt: &Attempt) -> Option<i32> {
 
 /// Secrets that lie in a directory go with the attempt.
 fn remove_credentials(attempt: &Attempt) {
-    if let Some(directory) = &attempt.facts.credentials {
-        match std::fs::remove_dir_all(directory) {
-            Err(fault) if fault.kind() != io::ErrorKind::NotFound => {
-                tracing::error!(attempt = %attempt.id, path = %directory.display(), %fault, "cannot remove credentials");
-            }
-            Ok(()) | Err(_) => {}
-        }
+    if let Some(directory) = &attempt.facts.credentials
+        && let Err(fault) = credentials::remove_directory(directory)
+    {
+        tracing::error!(attempt = %attempt.id, path = %directory.display(), %fault, "cannot remove credentials");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Launching: from a plan to a child on its way, on the supervisor's side.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,12 +15,13 @@ use nix::unistd::{Pid, pipe2};
 use sha2::{Digest, Sha256};
 
 use super::attempt::{Attempt, Main, News, Phase, Stop};
-use super::cgroup::{Cgroup, Entry};
+use super::cgroup::{Cgroup, Entry, Hierarchy};
 use super::child::{self, CredentialsPlace, Hands, Launch};
 use super::clock;
 use super::directory::{Claim, attempt_dir, claim};
 use super::fork::{Fork, fork_apart, fork_into};
 use super::isolate::{credentials, namespaces};
+use super::limits;
 use super::line::Line;
 use super::record::{self, Executed, Facts};
 use super::serve::{OnDisk, Supervisor};
@@ -87,7 +89,10 @@ impl Supervisor {
         if let Some(cgroup) = &cgroup {
             cgroup.create().map_err(failure("create cgroup", Some(cgroup.path())))?;
         }
-        let started = self.start_in(plan, dir, now, cgroup.as_ref());
+        let none = BTreeSet::new();
+        let controllers = self.host.cgroups.as_ref().map_or(&none, Hierarchy::controllers);
+        let limited = limits::apply(&plan.process.limits, cgroup.as_ref().map(Cgroup::path), controllers);
+        let started = limited.and_then(|()| self.start_in(plan, dir, now, cgroup.as_ref()));
         match started {
             Ok((facts, main, ends)) => {
                 let tree = match cgroup {
@@ -199,7 +204,7 @@ impl Supervisor {
     }
 
     fn entry(&self) -> Entry {
-        self.host.cgroups.as_ref().map_or(Entry::Moves, super::cgroup::Hierarchy::entry)
+        self.host.cgroups.as_ref().map_or(Entry::Moves, Hierarchy::entry)
     }
 
     /// A value that no other attempt on this machine has: the directory names the attempt, boot and time the launch.

@@ -19,6 +19,7 @@ mod instance;
 mod isolate;
 mod journal;
 mod launch;
+mod limits;
 mod line;
 mod process;
 pub mod protocol;

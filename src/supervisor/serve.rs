@@ -21,6 +21,7 @@ use super::journal::Journal;
 use super::streams::DRAIN_BYTES;
 use super::token::{Key, Token};
 use crate::clock::Monotonic;
+use crate::machine;
 use crate::run::{AttemptEnd, AttemptId, Report, StopReason};
 
 /// Time for which a supervisor without runs, reports and engine waits for an engine: more than a restart of the engine
@@ -162,6 +163,9 @@ impl Supervisor {
         };
         let socket_dir = socket_dir.map_err(state)?;
         nix::unistd::chdir("/").map_err(kernel("enter /"))?;
+        if let Err(fault) = machine::tell(&state_dir, &machine::of_this_process()) {
+            tracing::warn!(%fault, "cannot write down what this machine can do; the engine takes every job file");
+        }
         let host = Host::prepare(&state_dir, &socket_dir).map_err(state)?;
         let journal = Journal::open(&state_dir).map_err(state)?;
         let signals = block_signals()?;

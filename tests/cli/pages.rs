@@ -63,6 +63,10 @@ fn pages_are_current() {
     for directory in ["completions", "man"] {
         for entry in fs::read_dir(root.join(directory)).expect("a directory") {
             let path = Path::new(directory).join(entry.expect("an entry").file_name());
+            // Pages about files are written by hand.
+            if path.extension().is_some_and(|section| section == "5") {
+                continue;
+            }
             assert!(pages.contains_key(&path), "{} is made by nothing; delete it", path.display());
         }
     }

@@ -171,3 +171,17 @@ fn the_own_user_by_name_needs_no_rights() {
     assert_eq!(wait_status(&world.run(&plan)), 0);
     assert_eq!(world.printed(&plan.attempt), format!("{}\n", own.name).into_bytes());
 }
+
+#[test]
+fn an_ordinary_user_has_a_supervisor_too() {
+    if !is_root("an_ordinary_user_has_a_supervisor_too") {
+        return;
+    }
+    let world = World::of_nobody().unwrap();
+    assert_eq!(world.shell("own", "id -u"), "65534\n");
+    let mut root = plan("root", &["id", "-u"]);
+    root.identity.user = Some("root".into());
+    let end = world.run(&root);
+    let failure = setup_failure(&end);
+    assert_eq!((failure.step.as_str(), failure.errno), ("set supplementary groups", Errno::EPERM as i32));
+}

@@ -16,6 +16,9 @@ use nix::unistd::Pid;
 /// Longer than anything here takes, on a machine that does much else.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The ordinary user of these tests.
+const NOBODY: u32 = 65534;
+
 /// A state directory with a supervisor and a connected engine.
 pub struct World {
     dir: tempfile::TempDir,
@@ -23,6 +26,7 @@ pub struct World {
     link: Option<Link>,
     reports: Option<Receiver<Incoming>>,
     generation: u64,
+    as_nobody: bool,
 }
 
 impl World {
@@ -36,7 +40,21 @@ impl World {
 
     pub fn without_supervisor() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { dir, supervisor: None, link: None, reports: None, generation: 1 }
+        Self { dir, supervisor: None, link: None, reports: None, generation: 1, as_nobody: false }
+    }
+
+    /// Everything set up, with a supervisor that runs as an ordinary user.
+    pub fn of_nobody() -> Result<Self, String> {
+        let mut world = Self::without_supervisor();
+        let copied = world.path("jobsd");
+        fs::copy(env!("CARGO_BIN_EXE_jobsd"), &copied).map_err(|fault| fault.to_string())?;
+        for path in [world.path(""), copied] {
+            std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).map_err(|fault| fault.to_string())?;
+        }
+        world.as_nobody = true;
+        world.start();
+        world.connect();
+        Ok(world)
     }
 
     pub fn state_dir(&self) -> PathBuf {
@@ -52,7 +70,15 @@ impl World {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jobsd"));
+        let mut command = match self.as_nobody {
+            false => Command::new(env!("CARGO_BIN_EXE_jobsd")),
+            true => {
+                let mut command = Command::new("setpriv");
+                let user = NOBODY.to_string();
+                command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]).arg(self.path("jobsd"));
+                command
+            }
+        };
         command.arg("supervise").arg("--state-dir").arg(self.state_dir()).arg("--socket").arg(self.socket());
         command.stdin(Stdio::null()).stderr(self.log());
         command

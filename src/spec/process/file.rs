@@ -86,6 +86,14 @@ impl ProcessFile {
         for (key, span, feature) in self.isolation.needs(&isolation) {
             demand(&format!("isolation.{key}"), span, feature, machine, findings);
         }
+        if let Some(said) = &self.on_leftover
+            && said.value == OnLeftover::Leave
+            && !isolation.processes_visible
+        {
+            let problem = Problem::new("`on_leftover` cannot be \"leave\" for a job that sees no other processes");
+            let hint = "its processes end with the first of them; add processes_visible = true to [isolation]";
+            findings.add_at(said.span.clone(), problem.hint(hint));
+        }
         if let Authority::Only(_) = authority {
             self.check_rights(machine, findings);
         }

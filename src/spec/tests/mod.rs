@@ -6,6 +6,7 @@ mod faults;
 mod keys;
 mod laws;
 mod manual;
+mod process;
 mod secrets;
 
 use super::*;

@@ -95,6 +95,8 @@ pub(in crate::supervisor) fn place_in_mount(
     uid: Uid,
     gid: Gid,
 ) -> Result<(), Obstacle> {
+    // A private directory may lie over the place that the supervisor made.
+    fs::create_dir_all(point).map_err(|fault| Obstacle::at(point)(errno_of(&fault)))?;
     mount("tmpfs", point, HARMLESS, OPTIONS)?;
     write_all(point, fetched, uid, gid)?;
     forbid_writing(point, false)
@@ -125,6 +127,19 @@ fn write_all(directory: &Path, fetched: &[Fetched], uid: Uid, gid: Gid) -> Resul
     }
     chown(directory, Some(uid), Some(gid)).map_err(Obstacle::at(directory))?;
     fs::set_permissions(directory, fs::Permissions::from_mode(0o500)).map_err(about(directory))
+}
+
+/// Removes the directory of an attempt; that it is gone is no error.
+///
+/// # Errors
+/// When something in it cannot be removed.
+pub(in crate::supervisor) fn remove_directory(directory: &Path) -> io::Result<()> {
+    // Its own user may not write to it either.
+    let opened = fs::set_permissions(directory, fs::Permissions::from_mode(0o700));
+    match opened.and_then(|()| fs::remove_dir_all(directory)) {
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Makes the place that all attempts' credentials share, for who has to reach his own.

@@ -27,14 +27,17 @@ pub(in crate::supervisor) fn stay_behind(
         Fork::Child => Ok(()),
         Fork::Parent(program) => {
             // What fails here takes nothing from the job: the first process then keeps a little too much.
-            let closed = close(record).and_then(|()| capabilities::give_up()).and_then(|()| nix::unistd::chdir("/"));
-            let note = closed.is_err();
+            let bare = close(record)
+                .and_then(|()| nix::unistd::chdir("/"))
+                .and_then(|()| capabilities::give_up())
+                // Without rights and of the job's user it could be traced by the job, round every filter.
+                .and_then(|()| nix::sys::prctl::set_dumpable(false));
             let status = wait_for(program);
             let written = record.write_all(&Line::Exited { wait_status: status }.encode());
             if on_leftover == OnLeftover::Wait {
                 while wait_any().is_ok() {}
             }
-            exit_now(i32::from(note || written.is_err()));
+            exit_now(i32::from(bare.is_err() || written.is_err()));
         }
     }
 }

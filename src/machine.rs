@@ -1,0 +1,279 @@
+//! What this machine lets the daemon do for its jobs, found out by trying.
+//!
+//! Each feature is tried in a child that ends right after, as the daemon's own user and in the way in which jobs get it:
+//! for an ordinary user inside of a user namespace. The answer is kept: it does not change while the process lives.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork, getegid, geteuid};
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{Controller, Feature, Machine, Rlimit};
+
+/// What this machine can do. The first call forks, so that it has to come while the process has one thread; one that comes
+/// later finds nothing out and trusts in everything, which the launch then proves wrong.
+pub fn of_this_process() -> Machine {
+    static FOUND: OnceLock<Machine> = OnceLock::new();
+    FOUND.get_or_init(|| if is_single_threaded() { find_out() } else { Machine::default() }).clone()
+}
+
+/// What the supervisor of a state directory found out when it started; a machine that can do everything when there is no
+/// telling, which the launch then proves wrong.
+pub fn of_supervisor(state_dir: &Path) -> Machine {
+    let path = state_dir.join(FILE);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Machine::default(),
+        Err(fault) => {
+            tracing::warn!(path = %path.display(), %fault, "cannot read what the supervisor found out");
+            return Machine::default();
+        }
+    };
+    serde_json::from_slice::<Findings>(&text).map(Machine::from).unwrap_or_else(|fault| {
+        tracing::warn!(path = %path.display(), %fault, "what the supervisor found out makes no sense");
+        Machine::default()
+    })
+}
+
+/// Writes down what this process can do, for [`of_supervisor`].
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn tell(state_dir: &Path, machine: &Machine) -> io::Result<()> {
+    let new = state_dir.join(format!("{FILE}.new"));
+    fs::write(&new, serde_json::to_vec(&Findings::from(machine))?)?;
+    fs::rename(new, state_dir.join(FILE))
+}
+
+/// The file in the state directory.
+const FILE: &str = "supervisor.machine";
+
+/// A [`Machine`] as it lies on disk: by names, of which unknown ones are passed over.
+#[derive(Serialize, Deserialize)]
+struct Findings {
+    lacks: BTreeMap<String, String>,
+    hard_limits: BTreeMap<String, u64>,
+}
+
+impl From<&Machine> for Findings {
+    fn from(machine: &Machine) -> Self {
+        let lacks = machine.lacks.iter().map(|(feature, reason)| (feature.name().to_owned(), reason.clone()));
+        let limits = machine.hard_limits.iter().map(|(limit, value)| (limit.name().to_owned(), *value));
+        Self { lacks: lacks.collect(), hard_limits: limits.collect() }
+    }
+}
+
+impl From<Findings> for Machine {
+    fn from(findings: Findings) -> Self {
+        let feature = |name: &str| Feature::ALL.into_iter().find(|feature| feature.name() == name);
+        let lacks = findings.lacks.into_iter().filter_map(|(name, reason)| Some((feature(&name)?, reason)));
+        let limits =
+            findings.hard_limits.into_iter().filter_map(|(name, value)| Some((Rlimit::from_name(&name)?, value)));
+        Self { lacks: lacks.collect(), hard_limits: limits.collect() }
+    }
+}
+
+fn is_single_threaded() -> bool {
+    fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
+}
+
+fn find_out() -> Machine {
+    let mut lacks = BTreeMap::new();
+    for feature in Feature::ALL {
+        let tried = match feature {
+            Feature::Mounts => attempt(CloneFlags::CLONE_NEWNS, mounts),
+            Feature::Processes => attempt(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID, processes),
+            Feature::Network => attempt(CloneFlags::CLONE_NEWNET, || Ok(())),
+            Feature::Hostname => attempt(CloneFlags::CLONE_NEWUTS, || Ok(())),
+            Feature::Users => attempt(CloneFlags::CLONE_NEWUSER, || Ok(())),
+            Feature::SystemCalls => attempt(CloneFlags::empty(), filters),
+            Feature::Controller(controller) => has_controller(controller),
+        };
+        if let Err(reason) = tried {
+            lacks.insert(feature, reason);
+        }
+    }
+    Machine { lacks, hard_limits: hard_limits() }
+}
+
+/// Tries something in a child.
+fn attempt(namespaces: CloneFlags, act: fn() -> Result<(), Errno>) -> Result<(), String> {
+    let is_root = geteuid().is_root();
+    let failed = |errno: Errno| Err(reason(errno, is_root));
+    // SAFETY: the process has one thread, so that the child may run ordinary code; it leaves by _exit.
+    match unsafe { fork() } {
+        Ok(ForkResult::Child) => {
+            let tried = enter(namespaces, is_root).and_then(|()| act());
+            let code = tried.err().map_or(0, |errno| errno as i32);
+            // SAFETY: _exit(2) has no preconditions.
+            unsafe { libc::_exit(code) }
+        }
+        Ok(ForkResult::Parent { child }) => loop {
+            match waitpid(child, None) {
+                Err(Errno::EINTR) => {}
+                Ok(WaitStatus::Exited(_, 0)) => return Ok(()),
+                Ok(WaitStatus::Exited(_, code)) => return failed(Errno::from_raw(code)),
+                Ok(_) => return Err("trying it was killed".to_owned()),
+                Err(errno) => return failed(errno),
+            }
+        },
+        Err(errno) => failed(errno),
+    }
+}
+
+fn reason(errno: Errno, is_root: bool) -> String {
+    let cause = errno.desc().to_lowercase();
+    match (errno, is_root) {
+        (Errno::EPERM | Errno::EACCES | Errno::ENOSPC | Errno::EUSERS, false) => {
+            format!("the kernel does not let an ordinary user have it: {cause}; see user.max_user_namespaces(5)")
+        }
+        (Errno::ENOSYS | Errno::EINVAL, _) => format!("the kernel is too old, or was built without: {cause}"),
+        _ => format!("the kernel refuses: {cause}"),
+    }
+}
+
+/// Makes the namespaces as a launch does.
+fn enter(namespaces: CloneFlags, is_root: bool) -> Result<(), Errno> {
+    let mut namespaces = namespaces;
+    if !is_root && !namespaces.is_empty() {
+        let (uid, gid) = (geteuid(), getegid());
+        unshare(CloneFlags::CLONE_NEWUSER)?;
+        let write = |path: &str, text: String| fs::write(path, text).map_err(|fault| errno_of(&fault));
+        write("/proc/self/setgroups", "deny".to_owned())?;
+        write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
+        write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
+        namespaces.remove(CloneFlags::CLONE_NEWUSER);
+    }
+    if namespaces.is_empty() { Ok(()) } else { unshare(namespaces) }
+}
+
+fn errno_of(fault: &io::Error) -> Errno {
+    Errno::from_raw(fault.raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// Parts from the host's mounts, and sets an attribute of a tree, with attributes that say nothing.
+fn mounts() -> Result<(), Errno> {
+    use nix::mount::{MsFlags, mount};
+    let none: Option<&str> = None;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)?;
+    let nothing = [0u64; 4];
+    // SAFETY: path and attributes live through the call, and the size is theirs.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            c"/".as_ptr(),
+            libc::AT_RECURSIVE,
+            nothing.as_ptr(),
+            size_of_val(&nothing),
+        )
+    };
+    Errno::result(done)?;
+    let flags = libc::O_CLOEXEC.cast_unsigned() | 1;
+    // SAFETY: the path lives through the call. OPEN_TREE_CLONE is 1; the descriptor goes with the process.
+    Errno::result(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, c"/".as_ptr(), flags) }).map(drop)
+}
+
+/// Mounts a /proc of the new process namespace, in which only a child is.
+fn processes() -> Result<(), Errno> {
+    mounts()?;
+    // SAFETY: as in `attempt`.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            let none: Option<&str> = None;
+            let mounted = nix::mount::mount(Some("proc"), "/proc", Some("proc"), nix::mount::MsFlags::empty(), none);
+            // SAFETY: _exit(2) has no preconditions.
+            unsafe { libc::_exit(mounted.err().map_or(0, |errno| errno as i32)) }
+        }
+        ForkResult::Parent { child } => match waitpid(child, None)? {
+            WaitStatus::Exited(_, 0) => Ok(()),
+            WaitStatus::Exited(_, code) => Err(Errno::from_raw(code)),
+            _ => Err(Errno::ECHILD),
+        },
+    }
+}
+
+/// Asks whether calls can be made to fail with a number (`SECCOMP_GET_ACTION_AVAIL`).
+fn filters() -> Result<(), Errno> {
+    let action = libc::SECCOMP_RET_ERRNO;
+    // SAFETY: the pointer is to a live value, which the kernel reads.
+    let done = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action) };
+    Errno::result(done).map(drop)
+}
+
+/// Whether the cgroup of this process has a controller of the unified hierarchy. That the supervisor can hand it down is
+/// seen when it does.
+fn has_controller(controller: Controller) -> Result<(), String> {
+    let cgroups = fs::read_to_string("/proc/self/cgroup").map_err(|fault| format!("/proc cannot be read: {fault}"))?;
+    let old = cgroups.lines().any(|line| {
+        let names = line.split(':').nth(1).unwrap_or_default();
+        let old_name = if controller == Controller::Io { "blkio" } else { controller.name() };
+        names.split(',').any(|name| name == old_name)
+    });
+    if old {
+        return Err(format!("the {} controller is on the old hierarchy, cgroup v1", controller.name()));
+    }
+    let mounts = fs::read_to_string("/proc/self/mounts").map_err(|fault| format!("/proc cannot be read: {fault}"))?;
+    let point = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let point = point.filter(|fields| fields.get(2) == Some(&"cgroup2")).find_map(|fields| fields.get(1).copied());
+    let own = cgroups.lines().find_map(|line| line.strip_prefix("0::/"));
+    let (Some(point), Some(own)) = (point, own) else { return Err("cgroup v2 is not mounted".to_owned()) };
+    let path = Path::new(point).join(own).join("cgroup.controllers");
+    match fs::read_to_string(&path) {
+        Ok(text) if text.split_whitespace().any(|word| word == controller.name()) => Ok(()),
+        Ok(_) => Err(format!("the {} controller is not handed down to this cgroup (Delegate=yes)", controller.name())),
+        Err(fault) => Err(format!("{} cannot be read: {fault}", path.display())),
+    }
+}
+
+/// How far an ordinary user may raise each limit.
+fn hard_limits() -> BTreeMap<Rlimit, u64> {
+    if geteuid().is_root() {
+        return BTreeMap::new();
+    }
+    let resources = [
+        ("as", Resource::RLIMIT_AS),
+        ("core", Resource::RLIMIT_CORE),
+        ("cpu", Resource::RLIMIT_CPU),
+        ("data", Resource::RLIMIT_DATA),
+        ("fsize", Resource::RLIMIT_FSIZE),
+        ("memlock", Resource::RLIMIT_MEMLOCK),
+        ("nofile", Resource::RLIMIT_NOFILE),
+        ("nproc", Resource::RLIMIT_NPROC),
+        ("rtprio", Resource::RLIMIT_RTPRIO),
+        ("sigpending", Resource::RLIMIT_SIGPENDING),
+        ("stack", Resource::RLIMIT_STACK),
+    ];
+    let bound = |(name, resource)| {
+        let (_, hard) = getrlimit(resource).ok()?;
+        (hard != RLIM_INFINITY).then_some((Rlimit::from_name(name)?, hard))
+    };
+    resources.into_iter().filter_map(bound).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(of_supervisor(dir.path()), Machine::default());
+        let machine = Machine {
+            lacks: Feature::ALL.into_iter().map(|feature| (feature, format!("no {}", feature.name()))).collect(),
+            hard_limits: Rlimit::all().map(|limit| (limit, 5)).collect(),
+        };
+        tell(dir.path(), &machine).unwrap();
+        assert_eq!(of_supervisor(dir.path()), machine);
+        fs::write(dir.path().join(FILE), "torn").unwrap();
+        assert_eq!(of_supervisor(dir.path()), Machine::default());
+    }
+}

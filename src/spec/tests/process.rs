@@ -1,0 +1,204 @@
+//! The keys about processes: what they mean, and what they must not say here.
+
+use std::path::Path;
+
+use super::*;
+
+fn process(lines: &str) -> ProcessSpec {
+    job(lines).process
+}
+
+/// Reads a file where something is missing.
+fn where_there_is_no(feature: Feature, lines: &str) -> Result<JobSpec, Faults> {
+    let machine = Machine { lacks: [(feature, "the kernel refuses".to_owned())].into(), ..Machine::default() };
+    read_on(Authority::Anybody, machine, lines)
+}
+
+fn read_on(authority: Authority, machine: Machine, lines: &str) -> Result<JobSpec, Faults> {
+    let context = ReadContext {
+        path: "jobs.d/backup.toml".into(),
+        authority,
+        timezone: Zone::parse("UTC").unwrap(),
+        machine,
+        calendars: Default::default(),
+    };
+    let source = Source { text: format!("command = 'true'\n{lines}"), defaults: String::new() };
+    read(&JobName::new("backup").unwrap(), &source, &context)
+}
+
+#[test]
+fn a_job_that_says_nothing_asks_for_nothing() {
+    assert_eq!(process(""), ProcessSpec::default());
+    assert!(!process("").isolation.restricts());
+}
+
+#[test]
+fn attributes() {
+    let attributes = process(
+        "umask = '0027'\nnice = -5\nio_class = 'best-effort:7'\ncpu_affinity = [0, '2-4']\ncpu_scheduling = 'fifo:10'\n\
+         oom_score_adjust = -500\n[rlimits]\nnofile = '1024:4096'\ncore = 0\nstack = '16MiB'\nas = 'unlimited'",
+    )
+    .attributes;
+    assert_eq!((attributes.umask, attributes.nice, attributes.oom_score_adjust), (Some(0o27), Some(-5), Some(-500)));
+    assert_eq!(attributes.io, Some(IoPriority::BestEffort { level: 7 }));
+    assert_eq!(attributes.cpu_affinity, Some([0, 2, 3, 4].into()));
+    assert_eq!(attributes.cpu_scheduling, Some(CpuScheduling::Fifo { priority: 10 }));
+    let limit = |name: &str| attributes.rlimits[&Rlimit::from_name(name).unwrap()];
+    assert_eq!(limit("nofile"), RlimitValue { soft: 1024, hard: 4096 });
+    assert_eq!(limit("core"), RlimitValue { soft: 0, hard: 0 });
+    assert_eq!(limit("stack").soft, 16 << 20);
+    assert_eq!(limit("as").hard, u64::MAX);
+}
+
+#[test]
+fn inputs() {
+    let inputs = process(
+        "stdin = 'yes'\nenvironment_files = ['/etc/default/app', '-/etc/app']\npass_environment = ['TZ']\n\
+         [credentials]\nkey = '/etc/key'\ntoken = { command = ['vault', 'read'] }\ncert = { systemd = 'tls' }",
+    )
+    .inputs;
+    assert_eq!(inputs.stdin, Stdin::Text("yes".into()));
+    assert_eq!(inputs.environment_files[1], EnvironmentFile { path: "/etc/app".into(), optional: true });
+    assert_eq!(inputs.pass_environment, ["TZ".to_owned()].into());
+    assert_eq!(inputs.credentials["key"], Credential::File("/etc/key".into()));
+    assert_eq!(inputs.credentials["token"], Credential::Command(vec!["vault".into(), "read".into()]));
+    assert_eq!(inputs.credentials["cert"], Credential::Systemd("tls".into()));
+    assert_eq!(process("stdin = { file = '/in' }").inputs.stdin, Stdin::File("/in".into()));
+}
+
+#[test]
+fn profiles_and_keys_on_top() {
+    let strict = process("[isolation]\nprofile = 'strict'").isolation;
+    assert_eq!(strict, Isolation::of_profile(Profile::Strict));
+    let eased = process(
+        "[isolation]\nprofile = 'strict'\nnetwork = 'loopback'\nprocesses_visible = true\nwritable = ['/var/backups/']\n\
+         syscalls = ['@system-service', '~@privileged']\ncapabilities = ['CAP_CHOWN', 'kill']\nbind = ['/a:/b:ro']",
+    )
+    .isolation;
+    assert_eq!((eased.network, eased.processes_visible), (Network::Loopback, true));
+    assert_eq!(eased.writable, [Path::new("/var/backups")]);
+    assert_eq!(eased.syscalls.denied, [SyscallGroup::Privileged].into());
+    let names = ["chown", "kill"].map(|name| Capability::from_name(name).unwrap());
+    assert_eq!(eased.capabilities, Capabilities::Given(names.into()));
+    assert_eq!(eased.bind[0], Bind { source: "/a".into(), target: "/b".into(), read_only: true });
+    assert!(eased.no_new_privileges && eased.private_tmp);
+    assert_eq!(process("[isolation]\nnetwork = false").isolation.network, Network::None);
+    // A filter takes that no rights are gained.
+    assert!(process("[isolation]\nlock_personality = true").isolation.no_new_privileges);
+}
+
+#[test]
+fn limits_with_their_units() {
+    let limits = process(
+        "[limits]\nmemory = '2GiB'\nmemory_swap = '0B'\ncpus = 1.5\nprocesses = 100\nio_weight = 50\n\
+         io_read = { '/var' = '10MiB' }\nbest_effort = true",
+    )
+    .limits;
+    assert_eq!((limits.memory_bytes, limits.memory_swap_bytes), (Some(2 << 30), Some(0)));
+    assert_eq!((limits.cpu_millis, limits.processes, limits.io_weight), (Some(1500), Some(100), Some(50)));
+    assert_eq!(limits.io_read[Path::new("/var")], 10 << 20);
+    assert!(limits.best_effort);
+    assert_eq!(process("[limits]\ncpus = 2").limits.cpu_millis, Some(2000));
+}
+
+#[test]
+fn a_default_and_a_job_meet_key_by_key() {
+    let defaults = "nice = 5\n[isolation]\nprofile = 'basic'\nhidden = ['/root']\n[rlimits]\ncore = 0\nnofile = 10";
+    let spec =
+        read_as_root("command = 'true'\n[isolation]\nprivate_tmp = false\n[rlimits]\nnofile = 20", defaults).unwrap();
+    let ProcessSpec { attributes, isolation, .. } = spec.process;
+    assert_eq!(attributes.nice, Some(5));
+    let limit = |name: &str| attributes.rlimits[&Rlimit::from_name(name).unwrap()].soft;
+    assert_eq!((limit("core"), limit("nofile")), (0, 20));
+    assert!(!isolation.private_tmp && isolation.no_new_privileges && isolation.hidden == [Path::new("/root")]);
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    for (lines, message) in [
+        ("umask = '9'", "is no umask"),
+        ("nice = 20", "out of range"),
+        ("io_class = 'fast'", "is no io class"),
+        ("cpu_affinity = ['4-2']", "no range of processors"),
+        ("cpu_scheduling = 'fifo'", "is no policy"),
+        ("on_leftover = 'adopt'", "cannot be"),
+        ("[rlimits]\nnofiles = 1", "unknown limit"),
+        ("[rlimits]\nnofile = '5:4'", "above the hard one"),
+        ("environment_files = ['app.env']", "no absolute path"),
+        ("pass_environment = ['JOBSD_RUN']", "tell a run about itself"),
+        ("[credentials]\n'../x' = '/etc/key'", "cannot be the name of a credential"),
+        ("[credentials]\nkey = 'hunter2'", "no absolute path"),
+        ("[credentials]\nkey = { file = '/a', systemd = 'b' }", "must have one source"),
+        ("[isolation]\nprofile = 'paranoid'", "cannot be"),
+        ("[isolation]\nnetwork = 'wifi'", "cannot be this"),
+        ("[isolation]\nwritable = ['../x']", "no absolute path"),
+        ("[isolation]\nhidden = ['/']", "what `filesystem` is about"),
+        ("[isolation]\nhidden = ['/srv']\nwritable = ['/srv/a']", "lies below /srv"),
+        ("[isolation]\nprivate_tmp = true\nwritable = ['/tmp/a']", "lies below /tmp"),
+        ("[isolation]\nbind = ['/a']", "no pair of absolute paths"),
+        ("[isolation]\nsyscalls = ['@everything']", "none of the groups"),
+        ("[isolation]\ncapabilities = ['all']", "none of the capabilities"),
+        ("[isolation]\nno_new_privileges = false\nlock_personality = true", "cannot be false"),
+        ("[isolation]\nlevitate = true", "unknown key"),
+        ("[limits]\nmemory = '1B'", "out of range"),
+        ("[limits]\ncpus = 0", "out of range"),
+        ("on_leftover = 'leave'\n[isolation]\nprocesses_visible = false", "sees no other processes"),
+    ] {
+        let faults = faults_of(lines);
+        assert!(faults.iter().any(|fault| fault.contains(message)), "{lines}: {faults:?}");
+    }
+}
+
+#[test]
+fn what_the_machine_cannot_do_is_a_fault_at_load() {
+    for (feature, lines) in [
+        (Feature::Mounts, "[isolation]\nprofile = 'basic'"),
+        (Feature::Mounts, "[isolation]\nhidden = ['/srv']"),
+        (Feature::Processes, "[isolation]\nprofile = 'strict'"),
+        (Feature::Network, "[isolation]\nnetwork = false"),
+        (Feature::Hostname, "[isolation]\nhostname = 'x'"),
+        (Feature::Users, "[isolation]\nprivate_users = true"),
+        (Feature::SystemCalls, "[isolation]\nsyscalls = ['~@mount']"),
+        (Feature::Controller(Controller::Memory), "[limits]\nmemory = '1GiB'"),
+        (Feature::Controller(Controller::Pids), "[limits]\nprocesses = 5"),
+        (Feature::Controller(Controller::Cpu), "[limits]\ncpus = 1"),
+        (Feature::Controller(Controller::Io), "[limits]\nio_weight = 5"),
+    ] {
+        let faults = where_there_is_no(feature, lines).expect_err(lines).plain();
+        assert!(faults.contains(feature.name()) && faults.contains("the kernel refuses"), "{faults}");
+        assert!(read_as_root(&format!("command = 'true'\n{lines}"), "").is_ok(), "{lines}");
+    }
+    let effort = "[limits]\nmemory = '1GiB'\nbest_effort = true";
+    assert!(where_there_is_no(Feature::Controller(Controller::Memory), effort).is_ok());
+}
+
+#[test]
+fn an_ordinary_user_is_told_at_load_what_only_root_may() {
+    let account = Account { uid: 1000, user: "alice".into(), gid: 1000, group: "alice".into() };
+    let hard = Machine { hard_limits: [(Rlimit::from_name("nofile").unwrap(), 100)].into(), ..Machine::default() };
+    let read = |lines: &str| read_on(Authority::Only(account.clone()), hard.clone(), lines);
+    for lines in [
+        "nice = -1",
+        "io_class = 'realtime'",
+        "cpu_scheduling = 'round-robin:1'",
+        "oom_score_adjust = -1",
+        "[isolation]\ncapabilities = ['chown']",
+        "[rlimits]\nnofile = 101",
+    ] {
+        let faults = read(lines).expect_err(lines).plain();
+        assert!(faults.contains("only root may do that"), "{faults}");
+    }
+    for lines in ["nice = 5", "io_class = 'idle'", "[isolation]\ncapabilities = []", "[rlimits]\nnofile = 100"] {
+        assert!(read(lines).is_ok(), "{lines}");
+    }
+}
+
+#[test]
+fn secrets_do_not_show() {
+    for lines in ["stdin = 'hunter2'\nnice = 99", "[credentials]\nkey = 'hunter2'"] {
+        let faults = read_as_root(&format!("command = 'true'\n{lines}"), "").unwrap_err();
+        assert!(!faults.plain().contains("hunter2"), "{}", faults.plain());
+        assert!(!format!("{faults:?}").contains("hunter2"));
+    }
+    assert!(!format!("{:?}", process("stdin = 'hunter2'")).contains("hunter2"));
+}
