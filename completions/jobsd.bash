@@ -101,7 +101,7 @@ _jobsd() {
 
     case "${cmd}" in
         jobsd)
-            opts="-h -V --config --jobs-dir --state-dir --socket --supervisor-socket --trust-owner --log --external-supervisor --help --version supervise state help"
+            opts="-h -V --config --jobs-dir --calendars-dir --state-dir --socket --supervisor-socket --trust-owner --log --external-supervisor --help --version supervise state help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -112,6 +112,10 @@ _jobsd() {
                     return 0
                     ;;
                 --jobs-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --calendars-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

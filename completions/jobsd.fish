@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_jobsd_global_optspecs
-    string join \n config= jobs-dir= state-dir= socket= supervisor-socket= trust-owner= log= external-supervisor h/help V/version
+    string join \n config= jobs-dir= calendars-dir= state-dir= socket= supervisor-socket= trust-owner= log= external-supervisor h/help V/version
 end
 
 function __fish_jobsd_needs_command
@@ -26,6 +26,7 @@ end
 
 complete -c jobsd -n "__fish_jobsd_needs_command" -l config -d 'Read this configuration file [default: /etc/jobsd/jobsd.toml as root, else ~/.config/jobsd/jobsd.toml, if there]' -r -F
 complete -c jobsd -n "__fish_jobsd_needs_command" -l jobs-dir -d 'Read jobs from this directory [default: jobs.d beside the default configuration file]' -r -F
+complete -c jobsd -n "__fish_jobsd_needs_command" -l calendars-dir -d 'Read calendars from this directory [default: calendars.d beside the jobs directory]' -r -F
 complete -c jobsd -n "__fish_jobsd_needs_command" -l state-dir -d 'Keep history and output here [default: /var/lib/jobsd as root, else ~/.local/state/jobsd]' -r -F
 complete -c jobsd -n "__fish_jobsd_needs_command" -l socket -d 'Listen for clients here [default: /run/jobsd/jobsd.sock as root, else $XDG_RUNTIME_DIR/jobsd/jobsd.sock]' -r -F
 complete -c jobsd -n "__fish_jobsd_needs_command" -l supervisor-socket -d 'Meet the supervisor here [default: supervisor.sock in the state directory; /run/jobsd/supervisor.sock for /var/lib/jobsd]' -r -F

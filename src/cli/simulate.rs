@@ -24,10 +24,10 @@ use week::{Week, busiest};
 #[derive(Clone, Debug, clap::Args)]
 pub struct SimulateArgs {
     /// Simulate the jobs of this directory, which nobody runs yet [default: the daemon's]
-    #[arg(long, env = "JOBSD_JOBS_DIR", value_name = "DIR")]
+    #[arg(long, env = "JOBSD_JOBS_DIR", value_name = "DIR", hide_env_values = true)]
     jobs_dir: Option<PathBuf>,
     /// Read calendars from this directory [default: calendars.d beside the jobs directory]
-    #[arg(long, env = "JOBSD_CALENDARS_DIR", value_name = "DIR")]
+    #[arg(long, env = "JOBSD_CALENDARS_DIR", value_name = "DIR", hide_env_values = true)]
     calendars_dir: Option<PathBuf>,
     /// From this time on (exclusive) [default: now]
     #[arg(long, value_name = "TIME")]

@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn the_corpus_breaks_nothing() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-        let targets: [(&str, fn(&str)); 3] =
+        type Target = (&'static str, fn(&str));
+        let targets: [Target; 3] =
             [("rule", super::rule), ("calendar_toml", super::calendar_toml), ("calendar_ics", super::calendar_ics)];
         for (name, target) in targets {
             let mut inputs = 0;

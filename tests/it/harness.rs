@@ -189,6 +189,10 @@ impl World {
 impl Drop for World {
     /// No process outlives its test: the supervisor too is told to stop everything, or is killed.
     fn drop(&mut self) {
+        if self.engine.is_none() && !self.path("state").exists() {
+            // None ever ran.
+            return;
+        }
         if self.engine.is_none() {
             self.spawn();
         }

@@ -68,7 +68,7 @@ fn uneven_hours(expression: &Expression) -> Option<String> {
 fn uneven(values: &Values, whole: u32) -> Option<(u32, u32)> {
     let (first, last, step) = values.progression()?;
     let whole_range = first == 0 && last + step >= whole && step > 1;
-    (whole_range && whole % step != 0).then_some((step, whole - last))
+    (whole_range && !whole.is_multiple_of(step)).then_some((step, whole - last))
 }
 
 fn uneven_days(expression: &Expression) -> Option<String> {
