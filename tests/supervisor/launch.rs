@@ -183,5 +183,5 @@ fn an_ordinary_user_has_a_supervisor_too() {
     root.identity.user = Some("root".into());
     let end = world.run(&root);
     let failure = setup_failure(&end);
-    assert_eq!((failure.step.as_str(), failure.errno), ("set supplementary groups", Errno::EPERM as i32));
+    assert_eq!((failure.step.as_str(), failure.errno), ("hand over streams", Errno::EPERM as i32));
 }
