@@ -13,7 +13,7 @@ use jobsd::cli::complete;
 use jobsd::daemon::args::Arguments;
 
 /// Pages that people write.
-const WRITTEN: [&str; 1] = ["man/jobs.d-schedule.5"];
+const WRITTEN: [&str; 2] = ["man/jobs.d-process.5", "man/jobs.d-schedule.5"];
 
 /// Every page by its place in the repository.
 fn pages() -> BTreeMap<PathBuf, String> {
