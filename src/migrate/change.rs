@@ -29,8 +29,6 @@ pub enum Change {
         /// Its name.
         name: String,
     },
-    /// `%`: the input became a here-document.
-    HereDocument,
     /// The line ended with a carriage return.
     CarriageReturn,
     /// cron does not run a last line without a newline.
@@ -121,7 +119,6 @@ impl fmt::Display for Change {
             Self::Variable { name } => {
                 write!(f, "the variable {name} is left out: a job file cannot set it")
             }
-            Self::HereDocument => f.write_str("what followed % is now a here-document of the command"),
             Self::CarriageReturn => {
                 f.write_str("the line ended with a carriage return, which cron gave to the command; it is dropped")
             }

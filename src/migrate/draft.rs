@@ -16,6 +16,8 @@ pub struct Draft {
     pub description: Option<String>,
     /// `command`.
     pub command: DraftCommand,
+    /// `stdin`.
+    pub stdin: Option<String>,
     /// Each `[[schedule]]`.
     pub schedules: Vec<DraftSchedule>,
     /// `timezone`.
@@ -111,6 +113,7 @@ impl Draft {
         let text = |value: &Option<String>| value.as_deref().map(toml_string);
         set(&mut toml, "description", text(&self.description));
         set(&mut toml, "command", Some(self.command.to_toml()));
+        set(&mut toml, "stdin", text(&self.stdin));
         if let [schedule] = self.schedules.as_slice() {
             set(&mut toml, "schedule", schedule.short().map(toml_string));
         }

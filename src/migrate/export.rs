@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::crontab::{Form, Times};
+use super::losses::losses;
 use super::text::{comment_line, shell_word};
-use crate::spec::{Backoff, CatchUpPolicy, Command, DEFAULT_PATH, JobSpec, Overlap};
-use crate::units::{format_duration, parse_duration};
+use crate::spec::{Command, DEFAULT_PATH, JobSpec, Stdin};
+use crate::units::parse_duration;
 
 /// A job, with the text of its file, which knows how the schedules were written.
 #[derive(Clone, Copy, Debug)]
@@ -247,7 +248,19 @@ fn command(spec: &JobSpec) -> Result<String, String> {
     if line.contains("\\%") {
         return Err("its command has a backslash before a percent sign; put it into a script".to_owned());
     }
-    Ok(line.replace('%', "\\%"))
+    let input = match &spec.process.inputs.stdin {
+        Stdin::Nothing => String::new(),
+        // cron adds a newline at the end; one that is there already would be a second.
+        Stdin::Text(text) if text.ends_with('\n') && !text.contains("\\%") => {
+            let lines: Vec<String> = text.trim_end_matches('\n').lines().map(|line| line.replace('%', "\\%")).collect();
+            format!("%{}{}", lines.join("%"), "%".repeat(text.len() - text.trim_end_matches('\n').len() - 1))
+        }
+        Stdin::Text(_) => {
+            return Err("its stdin does not end with a newline, or has a backslash before a percent sign".to_owned());
+        }
+        Stdin::File(path) => return Err(format!("stdin from {}", path.display())),
+    };
+    Ok(line.replace('%', "\\%") + &input)
 }
 
 /// The shell that a crontab can name by `SHELL`.
@@ -291,35 +304,4 @@ fn variable_value(value: &str) -> String {
         value if value.contains('"') => format!("'{value}'"),
         value => format!("\"{value}\""),
     }
-}
-
-/// What the job says and a crontab has no words for.
-fn losses(spec: &JobSpec) -> Vec<String> {
-    let mut losses = Vec::new();
-    let mut lost = |is_said: bool, what: String| {
-        if is_said {
-            losses.push(what);
-        }
-    };
-    lost(spec.timeout.is_some(), format!("timeout {}", spec.timeout.map(format_duration).unwrap_or_default()));
-    lost(
-        !matches!(spec.overlap, Overlap::Allow { .. }),
-        format!("overlap {}: cron starts it again", spec.overlap.name()),
-    );
-    let catch_up = match spec.catch_up.policy {
-        CatchUpPolicy::None => None,
-        CatchUpPolicy::Latest => Some("latest"),
-        CatchUpPolicy::All => Some("all"),
-    };
-    lost(catch_up.is_some(), format!("catch_up {}: cron misses what it misses", catch_up.unwrap_or_default()));
-    let backoff = match spec.retry.backoff {
-        Backoff::Fixed => "fixed",
-        Backoff::Linear => "linear",
-        Backoff::Exponential => "exponential",
-    };
-    let attempts = spec.retry.attempts.get();
-    lost(attempts > 1, format!("retry: {attempts} attempts, {backoff} backoff"));
-    lost(spec.success_exit_codes.iter().ne(&[0]), "success_exit_codes".to_owned());
-    lost(spec.identity.group.is_some(), "group".to_owned());
-    losses
 }

@@ -11,6 +11,7 @@ mod draft;
 pub mod export;
 pub mod files;
 mod import;
+mod losses;
 mod machine;
 mod name;
 mod system;
@@ -19,6 +20,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod text;
+mod words;
 
 pub use anacron::{AnacronJob, Anacrontab, Period};
 pub use change::{Change, Everywhere};

@@ -22,9 +22,6 @@ const FOR_CRON: [&str; 6] =
 /// Set by cron itself, whatever the table says.
 const SET_BY_CRON: [&str; 2] = ["LOGNAME", "USER"];
 
-/// Shells that know here-documents.
-const POSIX_SHELLS: [&str; 7] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
-
 /// Where an entry stands, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
@@ -47,9 +44,6 @@ pub enum TranslateError {
     /// `RANDOM_DELAY` is no number of minutes.
     #[error("RANDOM_DELAY={0} is no number of minutes")]
     RandomDelay(String),
-    /// `%` with a shell that has no here-documents.
-    #[error("the command has input behind %, and its shell {0} has no here-documents")]
-    Input(String),
 }
 
 /// A job in the making, with what changed and what it may be called.
@@ -69,7 +63,6 @@ pub(in crate::migrate) fn translate(entry: &Entry, origin: &Origin) -> Result<Tr
     let shell = variable("SHELL").unwrap_or(CRON_SHELL);
     let zone = zone(variable("CRON_TZ"), &mut changes)?;
     let schedule = schedule(entry, &mut changes)?;
-    let command = command(entry, shell, &mut changes)?;
     match variable("MAILTO") {
         None | Some("") => {}
         Some(to) => changes.push(Change::Mail { to: to.to_owned() }),
@@ -80,7 +73,8 @@ pub(in crate::migrate) fn translate(entry: &Entry, origin: &Origin) -> Result<Tr
     let draft = Draft {
         heading: vec![format!("Imported from {}, line {}:", origin.place, entry.line), format!("  {}", entry.text)],
         description: description(entry),
-        command: DraftCommand::Line(command),
+        command: DraftCommand::Line(entry.command.clone()),
+        stdin: entry.stdin.clone(),
         schedules: vec![schedule],
         timezone: zone.map(|zone| zone.name().to_owned()),
         user: entry.user.clone().or_else(|| origin.owner.clone()),
@@ -129,19 +123,6 @@ fn schedule(entry: &Entry, changes: &mut Vec<Change>) -> Result<DraftSchedule, T
         }
     }
     Ok(schedule)
-}
-
-/// The command with its input.
-fn command(entry: &Entry, shell: &str, changes: &mut Vec<Change>) -> Result<String, TranslateError> {
-    let Some(input) = &entry.stdin else { return Ok(entry.command.clone()) };
-    let program = shell.rsplit('/').next().unwrap_or(shell);
-    if !POSIX_SHELLS.contains(&program) {
-        return Err(TranslateError::Input(shell.to_owned()));
-    }
-    changes.push(Change::HereDocument);
-    let marks = (1..).map(|number: u32| if number == 1 { "INPUT".to_owned() } else { format!("INPUT_{number}") });
-    let mark = marks.into_iter().find(|mark| !input.lines().any(|line| line == mark)).expect("numbers never end");
-    Ok(format!("{{ {}\n}} <<'{mark}'\n{input}{mark}\n", entry.command))
 }
 
 /// What cron does by itself, and jobsd only when asked.

@@ -3,7 +3,7 @@
 use super::{context, import};
 use crate::migrate::crontab::{Crontab, Form, Origin};
 use crate::migrate::{Change, Import, Terms};
-use crate::spec::Command;
+use crate::spec::Stdin;
 
 #[test]
 fn variables_become_keys() {
@@ -51,25 +51,25 @@ SHELL = \"/bin/bash\"
 fn input_behind_a_percent_sign_reaches_the_command() {
     let finished = import("0 0 * * * cd / && cat -n | sed 's/^ *//'%one%it's \\% two%INPUT%\n", Form::User);
     let job = &finished.jobs[0];
-    assert_eq!(job.changes, [Change::HereDocument]);
-    let Command::Shell { shell, line } = &job.spec.command else { panic!("a line") };
-    let output = std::process::Command::new(&shell[0]).args(&shell[1..]).arg(line).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "1\tone\n2\tit's % two\n3\tINPUT\n");
+    assert!(job.changes.is_empty());
+    assert_eq!(job.spec.process.inputs.stdin, Stdin::Text("one\nit's % two\nINPUT\n".to_owned()));
+    assert_eq!(job.spec.command.argv()[2], "cd / && cat -n | sed 's/^ *//'");
+    assert!(job.text.contains("stdin = '''\none\nit's % two\nINPUT\n'''\n"), "{}", job.text);
 }
 
 #[test]
 fn what_cannot_be_said_is_a_fault_of_its_line() {
     let finished = import(
-        "0 0 30 2 * never\nCRON_TZ=Mars/Base\n0 0 * * * mars\nCRON_TZ=\nSHELL=/usr/bin/fish\n0 0 * * * x%y\n\
+        "0 0 30 2 * never\nCRON_TZ=Mars/Base\n0 0 * * * mars\nCRON_TZ=\nRANDOM_DELAY=soon\n0 0 * * * x\nRANDOM_DELAY=0\n\
          61 * * * * late\n0 0 * * * good\n",
         Form::User,
     );
     let faults: Vec<_> =
         finished.faults.iter().map(|fault| (fault.origin.line.unwrap(), fault.reason.as_str())).collect();
-    assert_eq!(faults.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 3, 6, 7]);
+    assert_eq!(faults.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 3, 6, 8]);
     assert!(faults[0].1.contains("can never fire"), "{}", faults[0].1);
     assert!(faults[1].1.contains("Mars/Base"));
-    assert!(faults[2].1.contains("here-documents"));
+    assert!(faults[2].1.contains("RANDOM_DELAY=soon"));
     assert!(faults[3].1.contains("\"61\" in the minute field"));
     assert_eq!(finished.jobs.len(), 1);
     assert_eq!(finished.jobs[0].spec.name.as_str(), "good");
