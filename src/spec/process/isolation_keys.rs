@@ -195,7 +195,7 @@ impl IsolationTable {
                 covers.iter().find(|cover| path.starts_with(cover) && (key != "hidden" || path != cover.as_path()));
             // A bind may well end inside of a private directory: its place is made there.
             if let Some(cover) = cover
-                && !(key == "bind" && !isolation.hidden.contains(cover))
+                && (key != "bind" || isolation.hidden.contains(cover))
             {
                 let span = match key {
                     "writable" => self.writable.as_ref().and_then(|said| said.span.clone()),
