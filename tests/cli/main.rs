@@ -1,4 +1,5 @@
 //! `jobctl` as a person meets it: the real binaries, their exit codes and errors, and the pages made from them.
+#![expect(clippy::disallowed_methods, reason = "a test waits for conditions by the real clock")]
 
 mod codes;
 mod drive;

@@ -6,6 +6,7 @@
 //! | `JOBSD_DAMAGE_SEED` | only this seed, with a trace | |
 //! | `JOBSD_POWER_CUTS` | power cuts | 5 |
 //! | `JOBSD_REQUIRE_MOUNT` | fail where no file system can be mounted, instead of saying so | |
+#![expect(clippy::disallowed_methods, reason = "a test waits for conditions by the real clock")]
 
 mod build;
 mod damage;

@@ -14,7 +14,7 @@ const ZONES: [&str; 6] =
 fn some(low: u32, high: u32, names: &'static [&'static str]) -> BoxedStrategy<String> {
     let shown = move |value: u32| {
         let name = (value as usize).checked_sub(low as usize).and_then(|index| names.get(index));
-        name.filter(|_| value % 2 == 0).map_or_else(|| value.to_string(), |name| (*name).to_owned())
+        name.filter(|_| value.is_multiple_of(2)).map_or_else(|| value.to_string(), |name| (*name).to_owned())
     };
     let range = move || (low..=high).prop_flat_map(move |first| (Just(first), first..=high));
     prop_oneof![
