@@ -116,7 +116,7 @@ const ANSWER_WIDTH: usize = 3;
 fn show(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
     terminal.line(match &report.state_dir {
         Some(state_dir) => format!("What the supervisor of {state_dir} found when it started:"),
-        None => "What a jobsd that were started here and now would find:".to_owned(),
+        None => "What a jobsd started here and now would find:".to_owned(),
     })?;
     for found in &report.features {
         let (answer, tone) = if found.available { ("yes", Tone::Good) } else { ("no", Tone::Odd) };
