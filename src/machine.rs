@@ -21,26 +21,34 @@ use crate::spec::{Controller, Feature, Machine, Rlimit};
 /// What this machine can do. The first call forks, so that it has to come while the process has one thread; one that comes
 /// later finds nothing out and trusts in everything, which the launch then proves wrong.
 pub fn of_this_process() -> Machine {
-    static FOUND: OnceLock<Machine> = OnceLock::new();
-    FOUND.get_or_init(|| if is_single_threaded() { find_out() } else { Machine::default() }).clone()
+    found_out().unwrap_or_default()
+}
+
+/// The same, but nothing when nothing can be found out.
+pub fn found_out() -> Option<Machine> {
+    static FOUND: OnceLock<Option<Machine>> = OnceLock::new();
+    FOUND.get_or_init(|| is_single_threaded().then(find_out)).clone()
 }
 
 /// What the supervisor of a state directory found out when it started; a machine that can do everything when there is no
 /// telling, which the launch then proves wrong.
 pub fn of_supervisor(state_dir: &Path) -> Machine {
-    let path = state_dir.join(FILE);
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Machine::default(),
-        Err(fault) => {
-            tracing::warn!(path = %path.display(), %fault, "cannot read what the supervisor found out");
-            return Machine::default();
-        }
-    };
-    serde_json::from_slice::<Findings>(&text).map(Machine::from).unwrap_or_else(|fault| {
-        tracing::warn!(path = %path.display(), %fault, "what the supervisor found out makes no sense");
+    told(state_dir).map(Option::unwrap_or_default).unwrap_or_else(|fault| {
+        tracing::warn!(directory = %state_dir.display(), %fault, "cannot read what the supervisor found out");
         Machine::default()
     })
+}
+
+/// What the supervisor of a state directory wrote down; nothing when none did.
+///
+/// # Errors
+/// When it cannot be read, or makes no sense.
+pub fn told(state_dir: &Path) -> io::Result<Option<Machine>> {
+    match fs::read(state_dir.join(FILE)) {
+        Ok(text) => Ok(Some(serde_json::from_slice::<Findings>(&text)?.into())),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Writes down what this process can do, for [`of_supervisor`].
@@ -274,6 +282,7 @@ mod tests {
         tell(dir.path(), &machine).unwrap();
         assert_eq!(of_supervisor(dir.path()), machine);
         fs::write(dir.path().join(FILE), "torn").unwrap();
+        assert!(told(dir.path()).is_err());
         assert_eq!(of_supervisor(dir.path()), Machine::default());
     }
 }

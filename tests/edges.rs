@@ -38,7 +38,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("api", &["clock", "units", "schedule", "spec", "run", "scheduler", "store", "output", "supervisor", "daemon"]),
-    ("cli", &["clock", "units", "schedule", "spec", "run", "api", "surroundings", "places", "migrate", "daemon"]),
+    (
+        "cli",
+        &["clock", "units", "schedule", "spec", "run", "machine", "api", "surroundings", "places", "migrate", "daemon"],
+    ),
 ];
 
 /// Edges that look against the direction, each with its reason.

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, check, diff, events, explain, export, health, history, import, list, logs, new, next, pause,
-    reload, resume, run_verb, schema, show, shutdown, simulate, state, statistics, version, wait, why,
+    EXIT_CODES, cancel, check, diff, doctor, events, explain, export, health, history, import, list, logs, new, next,
+    pause, reload, resume, run_verb, schema, show, shutdown, simulate, state, statistics, version, wait, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -78,6 +78,11 @@ pub enum Verb {
     /// jobs directory are checked as the daemon reads them: owner and mode count too, and as whom their jobs may run. Of
     /// other files only the text counts. The configuration is checked with them.
     Check(check::CheckArgs),
+    /// Tell what this machine can do for jobs, without a daemon
+    ///
+    /// Isolation and limits need things of the kernel that not every machine has, or not for every user. Shows which can
+    /// be had and, for each that cannot, why not and which keys of job files need it.
+    Doctor(doctor::DoctorArgs),
     /// Print the JSON Schema of a job file, for editors
     Schema(schema::SchemaArgs),
     /// Show what a reload would change
@@ -108,7 +113,7 @@ impl Verb {
     pub(super) const fn is_offline(&self) -> bool {
         match self {
             Self::Next(args) => args.is_offline(),
-            Self::Explain(_) => true,
+            Self::Explain(_) | Self::Doctor(_) => true,
             Self::List(_)
             | Self::Show(_)
             | Self::Run(_)

@@ -165,7 +165,7 @@ mod tests {
         ] {
             let mut run = finished_run("backup", 1, outcome.clone());
             run.attempts = vec![attempt_ended(1, Ending::Exited { wait_status }, outcome.clone())];
-            assert_eq!(Exit::of_run(&convert::run(&run)).code(), code, "{outcome:?}");
+            assert_eq!(Exit::of_run(&convert::run(&run, None)).code(), code, "{outcome:?}");
         }
     }
 

@@ -9,6 +9,7 @@ mod cancel;
 mod check;
 pub mod complete;
 mod diff;
+mod doctor;
 mod ending;
 mod events;
 mod exit;
@@ -140,6 +141,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Why(args) => why::run(session, args).await,
         Verb::Check(args) => check::run(session, args),
         Verb::Diff(args) => diff::run(session, args).await,
+        Verb::Doctor(args) => doctor::run(session, args),
         Verb::Schema(args) => schema::run(session, args),
         Verb::Reload(args) => reload::run(session, args).await,
         Verb::New(args) => new::run(session, args).await,

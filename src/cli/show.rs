@@ -1,5 +1,8 @@
 //! `jobctl show`
 
+mod isolation;
+mod process;
+
 use super::moment::{relative, seconds, span};
 use super::session::Session;
 use super::style::Tone;
@@ -15,6 +18,9 @@ pub struct ShowArgs {
     /// A job, as in `backup`, or a run, as in `backup/42`
     #[arg(value_name = "JOB[/NUMBER]", add = complete::target())]
     target: Target,
+    /// Tell in words what the job can and cannot do: as whom it runs, files, network, processes, limits
+    #[arg(long)]
+    isolation: bool,
 }
 
 /// Shows a job or a run.
@@ -23,6 +29,13 @@ pub async fn run(session: &mut Session, args: ShowArgs) -> Result<Exit, Failure>
         Target::Job(job) => job_path(job),
         Target::Run { job, number } => run_path(job, *number),
     };
+    if args.isolation {
+        let Target::Job(_) = &args.target else {
+            return Err(Failure::usage("--isolation is about a job, not about one of its runs"));
+        };
+        let job: JobDetail = session.client().await?.get(&path).await?;
+        return isolation::show(&job, session);
+    }
     if session.is_json() {
         let answer = session.client().await?.get_bytes(&path).await?;
         session.json(&answer)?;
@@ -111,6 +124,9 @@ fn show_job(detail: &JobDetail, terminal: &mut Terminal) -> Result<(), Failure> 
     facts.time("first seen", Some(detail.first_seen));
     if let Some(definition) = &detail.definition {
         show_definition(definition, &mut facts);
+        if let Some(process) = &definition.process {
+            process::show(process, &job.name, &mut facts);
+        }
     }
     if let Some(fault) = &job.fault {
         let kept = if job.state == JobState::Faulty { "no revision" } else { "the last good revision" };

@@ -45,9 +45,13 @@ impl Account {
         }
     }
 
-    /// The account that a job asks for. Asks the user database, which may take long: only for the child.
-    pub fn look_up(identity: &Identity, own: &Self) -> Result<Self, Unknown> {
-        let group = identity.group.as_deref().map(|name| find_group(name).map_err(Unknown::named(name))).transpose()?;
+    /// The group that a job asks for. Asks the user database, as [`Account::look_up`] does.
+    pub fn look_up_group(identity: &Identity) -> Result<Option<Gid>, Unknown> {
+        identity.group.as_deref().map(|name| find_group(name).map_err(Unknown::named(name))).transpose()
+    }
+
+    /// The account that a job asks for, with its group. Asks the user database, which may take long: only for the child.
+    pub fn look_up(identity: &Identity, group: Option<Gid>, own: &Self) -> Result<Self, Unknown> {
         let mut account = match identity.user.as_deref() {
             None => own.clone(),
             Some(name) => find_user(name, group).map_err(Unknown::named(name))?,
@@ -107,26 +111,28 @@ mod tests {
         Identity { user: user.map(Into::into), group: group.map(Into::into) }
     }
 
+    fn look_up(identity: &Identity) -> Result<Account, Unknown> {
+        Account::look_up(identity, Account::look_up_group(identity)?, &Account::own())
+    }
+
     #[test]
     fn names_and_numbers_are_looked_up() {
-        let own = Account::own();
-        let root = Account::look_up(&identity(Some("root"), None), &own).unwrap();
+        let root = look_up(&identity(Some("root"), None)).unwrap();
         assert_eq!((root.uid, root.gid, root.name.as_deref()), (Uid::from_raw(0), Gid::from_raw(0), Some("root")));
-        let by_number = Account::look_up(&identity(Some("0"), Some("12345")), &own).unwrap();
+        let by_number = look_up(&identity(Some("0"), Some("12345"))).unwrap();
         assert_eq!((by_number.name.as_deref(), by_number.gid), (Some("root"), Gid::from_raw(12345)));
-        let stranger = Account::look_up(&identity(Some("3999999"), Some("0")), &own).unwrap();
+        let stranger = look_up(&identity(Some("3999999"), Some("0"))).unwrap();
         assert_eq!((stranger.uid, stranger.name), (Uid::from_raw(3_999_999), None));
     }
 
     #[test]
     fn the_unknown_is_named() {
-        let own = Account::own();
         for (user, group, name) in [
             (Some("no-such-user"), None, "no-such-user"),
             (Some("3999999"), None, "3999999"),
             (None, Some("no-such-group"), "no-such-group"),
         ] {
-            let unknown = Account::look_up(&identity(user, group), &own).unwrap_err();
+            let unknown = look_up(&identity(user, group)).unwrap_err();
             assert_eq!((unknown.name.as_str(), unknown.errno), (name, Errno::ENOENT));
         }
     }

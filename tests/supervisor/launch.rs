@@ -130,7 +130,7 @@ fn what_cannot_be_executed_says_which_step_failed() {
         (plan("e", &["a\0b"]), "execute", None, Errno::EINVAL),
         (nowhere, "enter working directory", Some("/no/such/place"), Errno::ENOENT),
         (nobody, "look up user", Some("no-such-user"), Errno::ENOENT),
-        (no_group, "look up user", Some("no-such-group"), Errno::ENOENT),
+        (no_group, "look up group", Some("no-such-group"), Errno::ENOENT),
     ];
     for (plan, step, path, errno) in table {
         world.launch(&plan);

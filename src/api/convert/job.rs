@@ -184,6 +184,7 @@ pub fn definition(spec: &JobSpec, source: Option<&Source>) -> types::Definition 
         working_directory: spec.working_directory.as_ref().map(|path| path.display().to_string()),
         user: spec.identity.user.clone(),
         group: spec.identity.group.clone(),
+        process: Some(super::process::process(&spec.process)),
         timeout_seconds: spec.timeout.map(seconds),
         stop_signal: spec.stop.signal.as_str().to_owned(),
         stop_grace_seconds: seconds(spec.stop.grace),

@@ -3,6 +3,7 @@
 mod daemon;
 mod health;
 mod job;
+mod process;
 mod run;
 mod state;
 mod statistics;

@@ -52,7 +52,7 @@ pub fn entry_of_run(run: &Run) -> types::Entry {
         signal,
         attempts: u32::try_from(run.attempts.len()).unwrap_or(u32::MAX),
         reason: reason(&run.state).map(str::to_owned),
-        explanation: outcome.and_then(explain),
+        explanation: explanation(run, None),
         skipped: None,
     }
 }
@@ -95,8 +95,8 @@ pub(super) fn skip_span(skip: &Skip) -> types::SkipSpan {
     }
 }
 
-/// A run with its attempts.
-pub fn run(run: &Run) -> types::Run {
+/// A run with its attempts. `user` is as whom its definition runs, where that is known and somebody else than the daemon.
+pub fn run(run: &Run, user: Option<&str>) -> types::Run {
     let (pid, kill_at, next_attempt_at) = match &run.state {
         RunState::Running { pid, .. } => (Some(*pid), None, None),
         RunState::Stopping { pid, kill_at, .. } => (Some(*pid), Some(*kill_at), None),
@@ -104,17 +104,17 @@ pub fn run(run: &Run) -> types::Run {
         RunState::Queued { .. } | RunState::Starting { .. } | RunState::Finished { .. } => (None, None, None),
     };
     types::Run {
-        entry: entry_of_run(run),
+        entry: types::Entry { explanation: explanation(run, user), ..entry_of_run(run) },
         number: run.id.number,
         revision: run.revision.to_string(),
         pid,
         kill_at: kill_at.map(Time),
         next_attempt_at: next_attempt_at.map(Time),
-        attempt_records: run.attempts.iter().map(attempt).collect(),
+        attempt_records: run.attempts.iter().map(|one| attempt(one, user)).collect(),
     }
 }
 
-fn attempt(attempt: &Attempt) -> types::Attempt {
+fn attempt(attempt: &Attempt, user: Option<&str>) -> types::Attempt {
     let end = attempt.end.as_ref().map(|(end, _)| end);
     let (exit_code, signal) = exit_of(attempt);
     let started = started_at(attempt);
@@ -127,7 +127,7 @@ fn attempt(attempt: &Attempt) -> types::Attempt {
         exit_code,
         signal,
         setup_failure: end.and_then(|end| match &end.ending {
-            Ending::SetupFailed(failure) => Some(setup_failure(failure)),
+            Ending::SetupFailed(failure) => Some(setup_failure(failure, user)),
             Ending::Exited { .. } | Ending::Unseen => None,
         }),
         cpu_user_seconds: end.map(|end| seconds(end.usage.cpu_user)),
@@ -159,12 +159,12 @@ fn exit_of(attempt: &Attempt) -> (Option<u8>, Option<i32>) {
     }
 }
 
-fn setup_failure(failure: &SetupFailure) -> types::SetupFailure {
+fn setup_failure(failure: &SetupFailure, user: Option<&str>) -> types::SetupFailure {
     types::SetupFailure {
         step: failure.step.clone(),
         path: failure.path.as_ref().map(|path| path.display().to_string()),
         errno: failure.errno,
-        message: explain_setup(failure),
+        message: explain_setup(failure, user),
     }
 }
 
@@ -224,8 +224,19 @@ const fn reason(state: &RunState) -> Option<&'static str> {
     }
 }
 
+fn explanation(run: &Run, user: Option<&str>) -> Option<String> {
+    match &run.state {
+        RunState::Finished { outcome, .. } => explain(outcome, user),
+        RunState::Queued { .. }
+        | RunState::Starting { .. }
+        | RunState::Running { .. }
+        | RunState::Stopping { .. }
+        | RunState::Backoff { .. } => None,
+    }
+}
+
 /// How a run ended, in words; `None` for success, which needs none.
-fn explain(outcome: &Outcome) -> Option<String> {
+fn explain(outcome: &Outcome, user: Option<&str>) -> Option<String> {
     match outcome {
         Outcome::Succeeded => None,
         Outcome::Failed { exit_code } => Some(format!("it exited with code {exit_code}")),
@@ -237,18 +248,32 @@ fn explain(outcome: &Outcome) -> Option<String> {
         Outcome::Cancelled => Some("it was cancelled".to_owned()),
         Outcome::Replaced => Some("a newer run took its place".to_owned()),
         Outcome::HostShutdown => Some("the machine went down".to_owned()),
-        Outcome::SetupFailed(failure) => Some(explain_setup(failure)),
+        Outcome::SetupFailed(failure) => Some(explain_setup(failure, user)),
         Outcome::Lost => Some("it may have run, and nobody saw its end".to_owned()),
     }
 }
 
-fn explain_setup(failure: &SetupFailure) -> String {
+/// Steps that the rights of the job's user decide, by the supervisor's names (`supervisor::child`).
+const STEPS_OF_USER: [&str; 5] =
+    ["create working directory", "enter working directory", "open standard input", "read environment file", "execute"];
+
+fn explain_setup(failure: &SetupFailure, user: Option<&str>) -> String {
+    // The steps' names are the supervisor's (`supervisor::child`); the number would speak of a file.
+    if let (Some(name), libc::ENOENT) = (&failure.path, failure.errno) {
+        match failure.step.as_str() {
+            "look up user" => return format!("there is no user {}", name.display()),
+            "look up group" => return format!("there is no group {}", name.display()),
+            _ => {}
+        }
+    }
     let about = failure.path.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default();
     let cause = match failure.errno {
         0 => String::new(),
         errno => format!(": {}", Errno::from_raw(errno).desc()),
     };
-    format!("cannot {}{about}{cause}", failure.step)
+    let denied = matches!(failure.errno, libc::EACCES | libc::EPERM) && STEPS_OF_USER.contains(&failure.step.as_str());
+    let whose = user.filter(|_| denied).map(|user| format!(" as user {user}")).unwrap_or_default();
+    format!("cannot {}{about}{whose}{cause}", failure.step)
 }
 
 /// A signal's name, as in `SIGTERM`; a real-time signal's number.
@@ -280,9 +305,44 @@ mod tests {
             path: Some("/srv/gone".into()),
             errno: libc::ENOENT,
         };
-        assert_eq!(explain_setup(&failure), "cannot enter working directory /srv/gone: No such file or directory");
+        assert_eq!(
+            explain_setup(&failure, None),
+            "cannot enter working directory /srv/gone: No such file or directory"
+        );
         let failure = SetupFailure { step: "look up user nobodyhome".to_owned(), path: None, errno: 0 };
-        assert_eq!(explain_setup(&failure), "cannot look up user nobodyhome");
+        assert_eq!(explain_setup(&failure, None), "cannot look up user nobodyhome");
+    }
+
+    #[test]
+    fn a_right_is_lacking_to_somebody() {
+        let failure = |step: &str, errno| SetupFailure { step: step.to_owned(), path: Some("/srv/app".into()), errno };
+        let table = [
+            ("execute", libc::EACCES, "cannot execute /srv/app as user www: Permission denied"),
+            ("execute", libc::ENOENT, "cannot execute /srv/app: No such file or directory"),
+            // The daemon does this.
+            ("fetch credentials", libc::EACCES, "cannot fetch credentials /srv/app: Permission denied"),
+        ];
+        for (step, errno, expected) in table {
+            let mut run = finished_run("backup", 3, Outcome::SetupFailed(failure(step, errno)));
+            run.attempts[0] = attempt_ended(1, Ending::SetupFailed(failure(step, errno)), Outcome::Lost);
+            let wire = super::run(&run, Some("www"));
+            assert_eq!(wire.entry.explanation.as_deref(), Some(expected));
+            assert_eq!(wire.attempt_records[0].setup_failure.as_ref().unwrap().message, expected);
+        }
+        assert_eq!(
+            explain_setup(&failure("execute", libc::EACCES), None),
+            "cannot execute /srv/app: Permission denied"
+        );
+    }
+
+    #[test]
+    fn an_unknown_account_is_no_missing_file() {
+        let failure =
+            |step: &str, errno| SetupFailure { step: step.to_owned(), path: Some("nobodyhome".into()), errno };
+        assert_eq!(explain_setup(&failure("look up user", libc::ENOENT), None), "there is no user nobodyhome");
+        assert_eq!(explain_setup(&failure("look up group", libc::ENOENT), None), "there is no group nobodyhome");
+        let other = explain_setup(&failure("look up user", libc::EIO), None);
+        assert_eq!(other, "cannot look up user nobodyhome: I/O error");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{JobState, Outcome, RunState, SkipSpan, Time};
+use super::{JobState, Outcome, Process, RunState, SkipSpan, Time};
 
 /// Answer of `GET /v1/jobs`: a page of jobs in order of their names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +79,9 @@ pub struct Definition {
     pub user: Option<String>,
     /// As which group; null for the user's.
     pub group: Option<String>,
+    /// How its processes are made; null from a daemon that does not tell.
+    #[serde(default)]
+    pub process: Option<Process>,
     /// How long one attempt may run; null for as long as it takes.
     pub timeout_seconds: Option<f64>,
     /// The first signal that stops it, as in `SIGTERM`.

@@ -12,6 +12,7 @@ mod event;
 mod health;
 mod job;
 mod output;
+mod process;
 mod run;
 mod state;
 mod statistics;
@@ -27,6 +28,7 @@ pub use job::{
     Occurrences, Pause, PauseRequest, PauseSelectionRequest, Paused, ResumeSelectionRequest, Resumed, Retry, Totals,
 };
 pub use output::{OutputChunk, OutputLine, OutputMark};
+pub use process::{Bandwidth, Isolation, Limits, Process, Rlimit};
 pub use run::{Attempt, Cancelled, Entry, HistoryPage, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered};
 pub use state::{Acknowledged, Compacted, ExportRequest, Exported};
 pub use statistics::{Halves, JobStatistics, Quantiles, StatisticsPage};

@@ -114,6 +114,7 @@ pub fn definition() -> Definition {
         working_directory: None,
         user: Some("postgres".to_owned()),
         group: None,
+        process: None,
         timeout_seconds: Some(7200.0),
         stop_signal: "SIGTERM".to_owned(),
         stop_grace_seconds: 10.0,
@@ -143,7 +144,7 @@ pub fn ended(number: u64, wait_status: i32, outcome: run::Outcome) -> run::Run {
 }
 
 pub fn wire(run: &run::Run) -> Run {
-    convert::run(run)
+    convert::run(run, None)
 }
 
 /// Runs and skips of backup, newest first.

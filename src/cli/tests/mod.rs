@@ -3,9 +3,11 @@
 mod ask;
 mod canned;
 mod check;
+mod doctor;
 mod drive;
 mod errors;
 mod fixtures;
+mod isolation;
 mod look;
 mod schema;
 

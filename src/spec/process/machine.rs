@@ -48,6 +48,35 @@ impl Feature {
         Self::Controller(Controller::Io),
     ];
 
+    /// The keys of job files that need it, those of tables with a dot.
+    pub const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Mounts => &[
+                "isolation.private_tmp",
+                "isolation.private_devices",
+                "isolation.filesystem",
+                "isolation.writable",
+                "isolation.read_only",
+                "isolation.hidden",
+                "isolation.bind",
+            ],
+            Self::Processes => &["isolation.processes_visible"],
+            Self::Network => &["isolation.network"],
+            Self::Hostname => &["isolation.hostname"],
+            Self::Users => &["isolation.private_users"],
+            Self::SystemCalls => &[
+                "isolation.syscalls",
+                "isolation.lock_personality",
+                "isolation.restrict_namespaces",
+                "isolation.restrict_address_families",
+            ],
+            Self::Controller(Controller::Memory) => &["limits.memory", "limits.memory_swap"],
+            Self::Controller(Controller::Pids) => &["limits.processes"],
+            Self::Controller(Controller::Cpu) => &["limits.cpus"],
+            Self::Controller(Controller::Io) => &["limits.io_weight", "limits.io_read", "limits.io_write"],
+        }
+    }
+
     /// What it is, for people.
     pub const fn name(self) -> &'static str {
         match self {

@@ -13,9 +13,15 @@ use crate::supervisor::account::Account;
 use crate::supervisor::isolate::{Obstacle, capabilities, errno_of};
 
 impl Child<'_> {
+    pub(super) fn look_up_group(&mut self) -> Result<(), Obstacle> {
+        self.group =
+            Account::look_up_group(&self.plan.identity).map_err(|unknown| Obstacle::at(unknown.name)(unknown.errno))?;
+        Ok(())
+    }
+
     pub(super) fn look_up_user(&mut self) -> Result<(), Obstacle> {
         if self.plan.identity != Identity::default() {
-            self.account = Account::look_up(&self.plan.identity, &self.host.own)
+            self.account = Account::look_up(&self.plan.identity, self.group, &self.host.own)
                 .map_err(|unknown| Obstacle::at(unknown.name)(unknown.errno))?;
         }
         Ok(())

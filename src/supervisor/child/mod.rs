@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
-use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+use nix::unistd::{Gid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::account::Account;
 use super::clock;
@@ -54,7 +54,7 @@ const fn step<'a>(name: &'static str, act: fn(&mut Child<'a>) -> Result<(), Obst
 }
 
 /// The launch order. Each step stands where it stands for the reason given.
-fn order<'a>() -> [Step<'a>; 41] {
+fn order<'a>() -> [Step<'a>; 42] {
     [
         // First of all: from here on a later supervisor finds this process, whatever happens to this one.
         step("record process", Child::record_process),
@@ -84,6 +84,8 @@ fn order<'a>() -> [Step<'a>; 41] {
         step("raise limits", Child::raise_limits),
         // May ask the network, and load whatever nsswitch.conf names: while the supervisor's rights still allow it, but
         // after everything of the supervisor's is closed.
+        step("look up group", Child::look_up_group),
+        // After the group: a number that is nobody's needs one.
         step("look up user", Child::look_up_user),
         // Giving files away is root's right; it is lost with the next steps.
         step("hand over streams", Child::hand_over_streams),
@@ -141,6 +143,8 @@ pub(super) struct Child<'a> {
     plan: &'a LaunchPlan,
     launch: Launch<'a>,
     hands: Hands,
+    /// The group that the job names.
+    group: Option<Gid>,
     account: Account,
     credentials: Vec<Fetched>,
     /// Variables of files, the later ones winning.
@@ -199,6 +203,7 @@ pub(super) fn run(host: &Host, plan: &LaunchPlan, launch: Launch<'_>, hands: Han
         plan,
         launch,
         hands,
+        group: None,
         account,
         credentials: Vec::new(),
         from_files: Vec::new(),
@@ -335,7 +340,8 @@ mod tests {
         let place = |name: &str| steps.iter().position(|step| step.name == name).unwrap_or_else(|| panic!("{name}"));
         for (before, after) in [
             ("enter cgroup", "look up user"),
-            ("close descriptors", "look up user"),
+            ("close descriptors", "look up group"),
+            ("look up group", "look up user"),
             ("fetch credentials", "arrange mounts"),
             ("raise limits", "switch user"),
             ("arrange mounts", "place credentials"),

@@ -1,0 +1,134 @@
+//! `jobctl doctor`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::session::Session;
+use super::style::Tone;
+use super::terminal::Terminal;
+use super::{Exit, Failure};
+use crate::daemon::Config;
+use crate::daemon::config::Flags;
+use crate::machine;
+use crate::places::Places;
+use crate::spec::{Feature, Machine};
+use crate::surroundings::Surroundings;
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Tell what the supervisor of this state directory found out [default: the daemon's state directory]
+    #[arg(long, value_name = "DIR", env = "JOBSD_STATE_DIR", hide_env_values = true)]
+    state_dir: Option<PathBuf>,
+}
+
+/// What the machine can do for jobs, as far as somebody found out.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Who found it out: `supervisor`, when it started, or `jobctl`, right now.
+    found_by: &'static str,
+    /// The supervisor's state directory.
+    state_dir: Option<String>,
+    features: Vec<Found>,
+    /// How far limits of processes may be raised; a limit that is not here may be raised without bound.
+    hard_limits: BTreeMap<&'static str, u64>,
+}
+
+/// One feature.
+#[derive(Debug, Serialize)]
+struct Found {
+    feature: &'static str,
+    available: bool,
+    /// Why not.
+    reason: Option<String>,
+    /// Keys of job files that need it.
+    keys: &'static [&'static str],
+}
+
+/// Who found out what the machine can do.
+enum Source {
+    /// The supervisor of this state directory.
+    Supervisor(PathBuf),
+    /// This process: with the rights of whoever calls it, and in this shell's cgroup.
+    Own,
+}
+
+/// Tells what the machine can do for jobs. That it cannot do everything is no failure.
+pub fn run(session: &mut Session, args: DoctorArgs) -> Result<Exit, Failure> {
+    let (machine, source) = find_out(args.state_dir, &mut session.terminal)?;
+    let report = Report::new(&machine, &source);
+    if session.is_json() {
+        session.json(&serde_json::to_vec(&report).expect("plain data"))?;
+    } else {
+        show(&report, &mut session.terminal)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// What the supervisor found counts for jobs; a trial of our own is what a jobsd started from here would find.
+fn find_out(state_dir: Option<PathBuf>, terminal: &mut Terminal) -> Result<(Machine, Source), Failure> {
+    if let Some(state_dir) = state_dir.or_else(usual_state_dir) {
+        match machine::told(&state_dir) {
+            Ok(Some(machine)) => return Ok((machine, Source::Supervisor(state_dir))),
+            Ok(None) => {}
+            Err(fault) => {
+                terminal.say(format!("what the supervisor of {} found cannot be read: {fault}", state_dir.display()));
+            }
+        }
+    }
+    let found = machine::found_out().ok_or_else(|| {
+        Failure::new(Exit::Failure, "it cannot be tried out in a process of several threads")
+            .hint("name the state directory of a daemon: --state-dir DIR")
+    })?;
+    Ok((found, Source::Own))
+}
+
+/// The daemon's own, by its configuration; a faulty one is what `jobctl check` is for.
+fn usual_state_dir() -> Option<PathBuf> {
+    let around = Surroundings::of_process();
+    let configured = Config::load(&Flags::default(), &around).ok().map(|config| config.paths.state_dir);
+    configured.or_else(|| Places::of(&around).ok().map(|places| places.state_dir))
+}
+
+impl Report {
+    fn new(machine: &Machine, source: &Source) -> Self {
+        let found = |feature: Feature| {
+            let reason = machine.lacks.get(&feature).cloned();
+            Found { feature: feature.name(), available: reason.is_none(), reason, keys: feature.keys() }
+        };
+        let (found_by, state_dir): (_, Option<&Path>) = match source {
+            Source::Supervisor(state_dir) => ("supervisor", Some(state_dir)),
+            Source::Own => ("jobctl", None),
+        };
+        Self {
+            found_by,
+            state_dir: state_dir.map(|path| path.display().to_string()),
+            features: Feature::ALL.into_iter().map(found).collect(),
+            hard_limits: machine.hard_limits.iter().map(|(limit, bound)| (limit.name(), *bound)).collect(),
+        }
+    }
+}
+
+/// Room for `yes` and `no`.
+const ANSWER_WIDTH: usize = 3;
+
+fn show(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
+    terminal.line(match &report.state_dir {
+        Some(state_dir) => format!("What the supervisor of {state_dir} found when it started:"),
+        None => "What a jobsd started here and now would find:".to_owned(),
+    })?;
+    for found in &report.features {
+        let (answer, tone) = if found.available { ("yes", Tone::Good) } else { ("no", Tone::Odd) };
+        let answer = tone.paint(&format!("{answer:ANSWER_WIDTH$}"), terminal.colour);
+        terminal.line(format!("{answer}  {}", found.feature))?;
+        if let Some(reason) = &found.reason {
+            terminal.line(format!("{:ANSWER_WIDTH$}  {reason}", ""))?;
+            terminal.line(format!("{:ANSWER_WIDTH$}  not to be had: {}", "", found.keys.join(", ")))?;
+        }
+    }
+    for (limit, bound) in &report.hard_limits {
+        terminal.line(format!("{:ANSWER_WIDTH$}  rlimits.{limit} up to {bound}", ""))?;
+    }
+    Ok(())
+}
