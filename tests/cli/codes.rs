@@ -67,15 +67,23 @@ fn every_documented_code_comes_about() {
     world.jobctl(&["cancel", "long"]);
     world.wait_for("the end", || (world.json(&["show", "long"])["state"] == "idle").then_some(()));
 
-    // Nobody is left who could see the end.
+    // Nobody is there who could see the end: the daemon stands still until its supervisor and the run are gone, so that
+    // no other supervisor finds the run while its end can still be asked for.
     let child = waiting(&world, "long");
-    let pid =
-        world.json(&["show", world.json(&["show", "long"])["live"][0]["run"].as_str().expect("a run")])["pid"].clone();
-    let supervisor = world.json(&["health"])["ready"]["supervisor_pid"].clone();
-    for pid in [supervisor, pid] {
-        let pid = Pid::from_raw(pid.as_i64().and_then(|pid| pid.try_into().ok()).expect("a pid"));
-        kill(pid, Signal::SIGKILL).expect("it lives");
+    let run = world.json(&["show", "long"])["live"][0]["run"].as_str().expect("a run").to_owned();
+    let health = world.json(&["health"]);
+    let pid = |number: &serde_json::Value| {
+        Pid::from_raw(number.as_i64().and_then(|number| number.try_into().ok()).expect("a pid"))
+    };
+    let (engine, supervisor) = (pid(&health["live"]["pid"]), pid(&health["ready"]["supervisor_pid"]));
+    let job = pid(&world.json(&["show", &run])["pid"]);
+    kill(engine, Signal::SIGSTOP).expect("it lives");
+    for process in [supervisor, job] {
+        kill(process, Signal::SIGKILL).expect("it lives");
     }
+    let gone = || (!std::path::Path::new(&format!("/proc/{job}")).exists()).then_some(());
+    world.wait_for("the run's process to be reaped", gone);
+    kill(engine, Signal::SIGCONT).expect("it lives");
     see("125", 125, end(child));
 
     // The supervisor is told that the machine goes down.
