@@ -12,12 +12,16 @@ use crate::mounted::{Mounted, skip};
 /// Room of the state's file system: the reserve (8 MiB), as much again so that it is taken, and some for the rest.
 const MEBIBYTES: u32 = 40;
 
-/// Prints without end into the full disk, and notes each round outside of it, until told to end.
+/// Prints without end, much while it is told to be loud, and notes each round outside of the full disk.
 const TALKER: &str = "\
-command = 'n=0; while [ ! -e $DIR/out/end ]; do head -c 20000 /dev/zero | tr \"\\\\0\" x; n=$((n+1)); echo $n > $DIR/out/round; done'
+command = 'n=0; while [ ! -e $DIR/out/end ]; do if [ -e $DIR/out/loud ]; then size=20000; else size=10; fi; \
+head -c $size /dev/zero | tr \"\\\\0\" x; n=$((n+1)); echo $n > $DIR/out/round; done'
 [output]
 limit = \"200MiB\"
 ";
+
+/// Rounds in which it prints more than the room that the reserve gives up: 8 MiB.
+const LOUD_ROUNDS: u64 = 800;
 
 /// Shows each of its runs outside of the full disk.
 const TICKER: &str = "\
@@ -48,7 +52,10 @@ fn a_full_disk_stops_no_run_and_starts_none() {
 
     // From here on nothing begins, for as long as the talker goes its rounds: its output is lost and blocks it not.
     let (ticked, rounds) = (ticks(&world), round(&world));
-    world.wait_for("the talker to go on", || (round(&world) > rounds + 200).then_some(()));
+    fs::write(world.path("out/loud"), "").expect("written");
+    world.wait_for("the talker to go on", || (round(&world) > rounds + LOUD_ROUNDS).then_some(()));
+    // Otherwise it would soon fill the room that comes.
+    fs::remove_file(world.path("out/loud")).expect("removed");
     let refused = world.jobctl(&["run", "ticker"]);
     assert!(!refused.status.success(), "a new run is refused");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("could not be written"), "{refused:?}");
