@@ -21,8 +21,8 @@
 //! POST /v1/shutdown                        {"mode"}
 //! ```
 //!
-//! A request comes in through [`server`], which knows the [`caller`] by the socket and keeps the bounds; [`routes`] is
-//! the table of paths and of the right that each needs ([`access`]); a handler asks the daemon's handle, and [`convert`]
+//! A request comes in through `server`, which knows the `caller` by the socket and keeps the bounds; `routes` is
+//! the table of paths and of the right that each needs (`access`); a handler asks the daemon's handle, and `convert`
 //! turns what it answers into [`types`]. Reads come from the published snapshot or from history, and never wait for
 //! the daemon's loop; commands are answered when they are durable.
 

@@ -7,11 +7,11 @@
 //! Store::commit(changes, done) → queue → Batch → sled → flush → fdatasync → done(Ok)
 //! ```
 //!
-//! - A commit is atomic, whatever its size: one that does not fit into one batch goes through a [journal](journal).
+//! - A commit is atomic, whatever its size: one that does not fit into one batch goes through a journal (`journal`).
 //! - A commit that cannot be written waits and is tried again until it can; [`Health`] tells meanwhile.
-//! - Every value carries a checksum, its key and its commit ([frames](frame)); the store's own record carries a
+//! - Every value carries a checksum, its key and its commit (`frame`); the store's own record carries a
 //!   fingerprint of all keys and values. Opening compares them, so no loss goes unseen.
-//! - Records are types of their own, frozen by version ([records](record)).
+//! - Records are types of their own, frozen by version (`record`).
 //! - Readers read beside the writer, and see each commit as a whole, a large one batch by batch.
 
 mod aside;
