@@ -53,7 +53,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`clock`], [`units`] | instants, durations and sizes |
+//! | [`clock`], [`units`], [`causes`] | instants, durations and sizes; what lies beneath an error |
 //! | [`schedule`] | recurrence rules, zones, DST |
 //! | [`spec`] | a job file → [`spec::JobSpec`], with every fault shown at its place |
 //! | [`run`] | names, states and outcomes of runs; launch plans and reports |
@@ -72,6 +72,7 @@
 #![warn(missing_docs)]
 
 pub mod api;
+pub mod causes;
 pub mod cli;
 pub mod clock;
 pub mod daemon;

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::types::{ErrorBody, ErrorCode, ErrorDetail};
+use crate::causes::chain;
 use crate::daemon::RequestError;
 use crate::scheduler::{HeldBack, Refusal, Snapshot};
 use crate::spec::JobName;
@@ -57,7 +58,7 @@ impl ApiError {
 
     /// An error of ours: the cause goes to the log, the client learns where to look.
     pub fn internal(what: &'static str, cause: &dyn std::error::Error) -> Self {
-        tracing::error!(cause = %crate::api::error::chain(cause), "{what}");
+        tracing::error!(cause = %chain(cause), "{what}");
         Self::new(ErrorCode::Internal, what).hint("the daemon's log says why")
     }
 
@@ -65,18 +66,6 @@ impl ApiError {
     pub fn body(self) -> ErrorBody {
         ErrorBody { error: ErrorDetail { code: self.code.name().to_owned(), message: self.message, hint: self.hint } }
     }
-}
-
-/// An error and its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Names this alike are worth a suggestion (Jaro-Winkler, 1 is equal).

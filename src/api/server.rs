@@ -26,6 +26,7 @@ use super::routes;
 use super::socket::ApiSocket;
 use super::state::Api;
 use super::types::ErrorCode;
+use crate::causes::chain;
 use crate::clock::Timestamp;
 use crate::daemon::Handle;
 
@@ -168,7 +169,7 @@ impl Connection {
         };
         if let Err(fault) = ended {
             // A client that goes away or sends nonsense is its own business.
-            tracing::debug!(cause = %super::error::chain(&fault), "a connection ended early");
+            tracing::debug!(cause = %chain(&fault), "a connection ended early");
         }
         drop(slot);
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::session::Session;
 use super::style::Tone;
 use super::{Exit, Failure};
+use crate::causes::causes;
 use crate::daemon::Config;
 use crate::daemon::config::{ConfigError, Flags};
 use crate::daemon::jobs_dir::{self, Checked, JobsDirError, Reading, Trust};
@@ -152,10 +153,6 @@ pub(super) fn unreadable(fault: &JobsDirError) -> Failure {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
-}
-
-fn causes(fault: &dyn std::error::Error) -> Vec<String> {
-    std::iter::successors(fault.source(), |cause| cause.source()).map(ToString::to_string).collect()
 }
 
 fn show(session: &mut Session, checked: &[Checked]) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use super::handle::{Published, RequestError};
 use super::jobs_dir::{JobsDir, JobsDirError};
 use super::mailbox::{Mailbox, Message, Ticket};
 use super::{Config, Input};
+use crate::causes::chain;
 use crate::scheduler::{Event, LoadSummary};
 
 /// Why the directory is read.
@@ -115,15 +116,4 @@ impl Loader {
         let before = self.published.jobs_dir_fault.swap(fault.clone().map(Arc::new));
         before.as_deref() != fault.as_ref()
     }
-}
-
-/// A fault and its causes in one line.
-fn chain(fault: &JobsDirError) -> String {
-    let mut text = fault.to_string();
-    let mut cause = std::error::Error::source(fault);
-    while let Some(fault) = cause {
-        text.push_str(&format!(": {fault}"));
-        cause = fault.source();
-    }
-    text
 }

@@ -7,6 +7,7 @@ use super::database::{Database, DatabaseError, Operation};
 use super::faults::Faults;
 use super::files::{Files, make_directory, sync_new_database};
 use super::journal::{BATCH_KEYS, apply_bounded};
+use crate::causes::chain;
 
 /// A database is compacted when it is larger than this many times what it holds.
 pub(super) const SPARSE_FACTOR: u64 = 3;
@@ -38,7 +39,7 @@ pub enum CompactError {
 
 impl From<DatabaseError> for CompactError {
     fn from(fault: DatabaseError) -> Self {
-        Self::Database(super::read::with_cause(&fault))
+        Self::Database(chain(&fault))
     }
 }
 

@@ -15,8 +15,9 @@ use nix::sys::signal::Signal;
 use super::check::Check;
 use super::database::DatabaseError;
 use super::open::Options;
-use super::read::{ReadError, with_cause};
+use super::read::ReadError;
 use super::safeguard::{is_of_content, open_database};
+use crate::causes::chain;
 use crate::clock::Timestamp;
 
 /// The program that looks: it is called with the directory of the database as its last argument and is expected to
@@ -67,10 +68,10 @@ pub fn inspect(database: &Path, now: Timestamp) -> Finding {
         Ok(opened) => opened,
         Err(fault @ DatabaseError::Broken { .. }) => return Finding::Damaged(fault.to_string()),
         Err(DatabaseError::Io { step, source }) if is_of_content(&source) => {
-            return Finding::Damaged(with_cause(&DatabaseError::Io { step, source }));
+            return Finding::Damaged(chain(&DatabaseError::Io { step, source }));
         }
         Err(fault @ (DatabaseError::Locked(_) | DatabaseError::Io { .. })) => {
-            return Finding::Untold(with_cause(&fault));
+            return Finding::Untold(chain(&fault));
         }
     };
     match Check::of(&opened) {

@@ -15,9 +15,10 @@ use super::inspect;
 use super::journal::Journal;
 use super::notes::{self, Note};
 use super::open::{OpenError, Options, check_owner, take_lock};
-use super::read::{load_meta, with_cause};
+use super::read::load_meta;
 use super::rebuild::{Outcome, newest_whole_backup};
 use super::safeguard::{self, Plan, Unusable, file_fault, open_database};
+use crate::causes::chain;
 
 /// What [`verify`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,14 +100,14 @@ pub fn verify(dir: &Path, options: &Options) -> Result<Verified, OfflineError> {
 }
 
 fn examine(database: &Database, files: &Files) -> Result<Verified, String> {
-    let check = Check::of(database).map_err(|fault| with_cause(&fault))?;
+    let check = Check::of(database).map_err(|fault| chain(&fault))?;
     let mut faults = check.faults.clone();
     let unlisted = check.damaged - faults.len() as u64;
     if unlisted > 0 {
         faults.push(format!("and {unlisted} more values are damaged"));
     }
-    let meta = load_meta(database).map_err(|fault| with_cause(&fault))?;
-    let expected = safeguard::expectation(files, &mut Vec::new()).map_err(|fault| with_cause(&fault))?;
+    let meta = load_meta(database).map_err(|fault| chain(&fault))?;
+    let expected = safeguard::expectation(files, &mut Vec::new()).map_err(|fault| chain(&fault))?;
     let sequence = meta.as_ref().map_or(0, |meta| meta.sequence);
     match meta {
         Some(meta) if meta.digest != check.digest => {
@@ -123,7 +124,7 @@ fn examine(database: &Database, files: &Files) -> Result<Verified, String> {
 }
 
 fn read_through(path: &Path) -> Result<ExportSummary, String> {
-    read_export(path).map_err(|fault| with_cause(&fault))
+    read_export(path).map_err(|fault| chain(&fault))
 }
 
 fn read_export(path: &Path) -> Result<ExportSummary, ImportError> {

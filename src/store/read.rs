@@ -5,6 +5,7 @@ use super::frame::{Frame, FrameError, Kind};
 use super::key::{Instant, Key};
 use super::record::{Meta, Record, RecordError};
 use super::{HistoryEntry, HistoryKey};
+use crate::causes::chain;
 use crate::run::RunState;
 
 /// Why a read failed. The text is for the daemon's log.
@@ -36,20 +37,8 @@ pub enum ReadError {
 
 impl From<DatabaseError> for ReadError {
     fn from(fault: DatabaseError) -> Self {
-        Self::Store(with_cause(&fault))
+        Self::Store(chain(&fault))
     }
-}
-
-/// An error and its causes in one line.
-pub(super) fn with_cause(fault: &dyn std::error::Error) -> String {
-    let mut text = fault.to_string();
-    let mut cause = fault.source();
-    while let Some(fault) = cause {
-        text.push_str(": ");
-        text.push_str(&fault.to_string());
-        cause = fault.source();
-    }
-    text
 }
 
 /// Why the values under a key are no record.

@@ -16,9 +16,10 @@ use super::database::{Database, DatabaseError};
 use super::export::{self, ExportSummary, ImportError};
 use super::journal::apply_bounded;
 use super::key::{HISTORY, JOBS, Key, LIVE, SOURCES};
-use super::read::{ReadError, complete, load, with_cause};
+use super::read::{ReadError, complete, load};
 use super::record::{Digest, Meta, Record};
 use super::salvage::Salvage;
+use crate::causes::chain;
 use crate::clock::Timestamp;
 use crate::run::{RunId, Skip, SkipKey, SkipReason};
 use crate::scheduler::{JobState, Totals};
@@ -200,7 +201,7 @@ pub(super) fn newest_whole_backup(backups: &Backups, outcome: &mut Outcome) -> R
                 outcome.restored = Some((path.clone(), summary));
                 return Ok(Some(path));
             }
-            Err(fault) => outcome.unreadable.push((path, with_cause(&fault))),
+            Err(fault) => outcome.unreadable.push((path, chain(&fault))),
         }
     }
     Ok(None)

@@ -21,9 +21,10 @@ use super::journal::{Journal, JournalError};
 use super::manifest::{Expectation, Imprint, Manifest, Reading, Witness};
 use super::notes::Note;
 use super::open::{OpenError, Options};
-use super::read::{ReadError, load_meta, with_cause};
+use super::read::{ReadError, load_meta};
 use super::rebuild::{self, Outcome, Rebuild, RebuildError, has_runs, newest_whole_backup};
 use super::record::{Digest, Meta};
+use crate::causes::chain;
 
 /// Why a database cannot be used as it is.
 pub(super) enum Unusable {
@@ -267,7 +268,7 @@ pub(super) fn database_fault(files: &Files, fault: DatabaseError) -> Unusable {
     match fault {
         DatabaseError::Locked(_) => Unusable::Refused(OpenError::InUse { dir: files.dir.clone(), pid: None }),
         DatabaseError::Io { step, source } if is_of_content(&source) => {
-            Unusable::Damaged(with_cause(&DatabaseError::Io { step, source }))
+            Unusable::Damaged(chain(&DatabaseError::Io { step, source }))
         }
         DatabaseError::Io { step, source } => {
             Unusable::Refused(OpenError::File { step, path: files.database.clone(), source })

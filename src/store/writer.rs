@@ -14,11 +14,12 @@ use super::health::{Reporter, WriteState};
 use super::journal::{BATCH_BYTES, BATCH_KEYS, Journal, JournalError, apply_bounded, length};
 use super::manifest::{Imprint, Manifest, Witness};
 use super::open::Options;
-use super::read::{ReadError, load_meta, with_cause};
+use super::read::{ReadError, load_meta};
 use super::record::Meta;
 use super::reserve::Reserve;
 use super::safeguard::open_database;
 use super::upkeep::{self, Upkeep, UpkeepDone, UpkeepError};
+use crate::causes::chain;
 use crate::scheduler::Change;
 
 /// Commits that may wait for the writer; a further one is refused. The daemon's loop has one under way.
@@ -278,7 +279,7 @@ impl Writer {
     }
 
     fn report(&self, fault: &WriteFault, failures: u32) {
-        let reason = with_cause(fault);
+        let reason = chain(fault);
         if failures == 1 {
             tracing::error!(%reason, "the state cannot be written; trying again until it can");
         }
@@ -388,7 +389,7 @@ impl Writer {
             path: self.files.database.clone(),
             source,
         })?;
-        opened.map_err(|fault| CompactError::Database(with_cause(&fault)))?;
+        opened.map_err(|fault| CompactError::Database(chain(&fault)))?;
         Ok(sizes)
     }
 

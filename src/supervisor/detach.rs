@@ -1,6 +1,5 @@
 //! Beginning a supervisor: in the foreground for a service manager, or detached by the engine.
 
-use std::error::Error;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,6 +13,7 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 
 use super::fork::{Fork, exit_now, fork};
 use super::serve::{Config, ServeError, serve};
+use crate::causes::chain;
 
 /// Bytes of the supervisor's own log, after which it begins anew; the one before is kept beside it.
 const LOG_BYTES: u64 = 1 << 20;
@@ -134,7 +134,7 @@ fn go_on_detached(config: &Config, to_parent: OwnedFd) -> ExitCode {
             serve(config, || say(""))
         });
     if let Err(fault) = &served {
-        let text = explain(fault);
+        let text = chain(fault);
         tracing::error!("{text}");
         if let Err(fault) = say(&text) {
             tracing::error!(%fault, "cannot say so");
@@ -156,16 +156,10 @@ fn conclude(served: Result<(), ServeError>) -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
-            complain(&explain(&fault));
+            complain(&chain(&fault));
             ExitCode::FAILURE
         }
     }
-}
-
-/// An error with its causes, in one line.
-fn explain(fault: &dyn Error) -> String {
-    let causes = std::iter::successors(fault.source(), |&cause| cause.source());
-    causes.fold(fault.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn complain(reason: &str) {

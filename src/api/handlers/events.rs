@@ -11,12 +11,13 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::api::convert;
-use crate::api::error::{ApiError, chain};
+use crate::api::error::ApiError;
 use crate::api::events::{Next, Place};
 use crate::api::extract::QueryOf;
 use crate::api::state::Api;
 use crate::api::stream::Received;
 use crate::api::types::Event;
+use crate::causes::chain;
 use crate::scheduler::Announcement;
 
 /// Events on their way to one listener. A listener that takes none keeps its place among those kept, and is told of a

@@ -12,11 +12,12 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::runs::{find, is_over, wait_until};
-use crate::api::error::{ApiError, chain};
+use crate::api::error::ApiError;
 use crate::api::extract::{QueryOf, RunParam};
 use crate::api::state::Api;
 use crate::api::stream::Received;
 use crate::api::types::{ErrorCode, OutputChunk, OutputLine, OutputMark, Stream, Time};
+use crate::causes::chain;
 use crate::output::{self, Filter, Output, Piece};
 use crate::run::{AttemptId, Run, RunId};
 use crate::supervisor;

@@ -10,6 +10,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::BodyOf;
 use crate::api::state::Api;
 use crate::api::types::{Acknowledged, Compacted, ErrorCode, ExportRequest, Exported};
+use crate::causes::chain;
 use crate::store::{Upkeep, UpkeepError, UpkeepOutcome};
 
 /// `POST /v1/state/backup`
@@ -59,6 +60,6 @@ async fn upkeep(api: &Api, what: Upkeep, failed: &str) -> Result<UpkeepOutcome, 
             UpkeepError::Export { .. } => ErrorCode::ExportFailed,
             UpkeepError::Read(_) | UpkeepError::Compact(_) => ErrorCode::StoreFailed,
         };
-        ApiError::new(code, format!("{failed}: {}", super::super::error::chain(&fault)))
+        ApiError::new(code, format!("{failed}: {}", chain(&fault)))
     })
 }

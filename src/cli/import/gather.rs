@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use nix::unistd::User;
 
 use super::crontab::CrontabArgs;
-use super::target::causes;
+use crate::causes::causes;
 use crate::cli::failure::plain;
 use crate::cli::{Exit, Failure};
 use crate::migrate::crontab::{CRONTAB_LIMIT_BYTES, Crontab, Form, Origin};

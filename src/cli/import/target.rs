@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::WriteArgs;
+use crate::causes::causes;
 use crate::cli::failure::plain;
 use crate::cli::{Exit, Failure};
 use crate::daemon::Config;
@@ -113,9 +114,4 @@ pub(super) fn told(fault: WriteError) -> Failure {
         WriteError::Changed(_) => Failure::new(Exit::Refused, message).hint("try again"),
         WriteError::Io { source, .. } => Failure::new(Exit::Failure, message).causes([plain(&source)]),
     }
-}
-
-/// What lies beneath an error, one line each.
-pub(super) fn causes(fault: &dyn std::error::Error) -> Vec<String> {
-    std::iter::successors(fault.source(), |cause| cause.source()).map(ToString::to_string).collect()
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::types::HistoryPage;
+use crate::causes::causes;
 use crate::cli::moment::seconds;
 use crate::cli::target::job_path;
 use crate::cli::{Exit, Failure, Session};
@@ -34,8 +35,7 @@ impl Fleet {
     pub fn read(jobs_dir: Option<PathBuf>, calendars_dir: Option<PathBuf>) -> Result<Self, Failure> {
         let flags = Flags { jobs_dir, calendars_dir, ..Flags::default() };
         let unreadable = |fault: &dyn std::error::Error, hint: Option<String>| {
-            let causes = std::iter::successors(fault.source(), |cause| cause.source()).map(ToString::to_string);
-            let failure = Failure::new(Exit::Failure, fault.to_string()).causes(causes.collect::<Vec<_>>());
+            let failure = Failure::new(Exit::Failure, fault.to_string()).causes(causes(fault));
             hint.into_iter().fold(failure, Failure::hint)
         };
         let config =
