@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// The binary that was built, or the copy of it in `JOBSD_TEST_BIN`: another user may not be able to enter the build's
 /// directory.
-fn binary(name: &str, built: &str) -> PathBuf {
+pub fn binary(name: &str, built: &str) -> PathBuf {
     std::env::var_os("JOBSD_TEST_BIN").map_or_else(|| built.into(), |directory| PathBuf::from(directory).join(name))
 }
 
