@@ -5,7 +5,8 @@
 //! - A `console` block has commands behind `$ ` and what they print, both streams; `[..]` stands for anything in a line, `...`
 //!   for any lines, and `? 3` at the end of an answer for exit code 3.
 //!
-//! `root` after the language: skipped, with a word, where the test runs as an ordinary user.
+//! `root` after the language: skipped, with a word, where the test runs as an ordinary user. `package` and `user`: run by
+//! `packaging/test/run`, under a real systemd.
 
 use std::fs;
 use std::path::Path;
@@ -43,6 +44,10 @@ fn the_guide_is_true() {
     for block in blocks(GUIDE) {
         if block.marks.contains(&"root") && !nix::unistd::geteuid().is_root() {
             println!("skipped: the block at line {} of docs/guide.md needs root", block.line);
+            continue;
+        }
+        if block.marks.iter().any(|mark| ["package", "user"].contains(mark)) {
+            println!("skipped: the block at line {} of docs/guide.md is run by packaging/test/run", block.line);
             continue;
         }
         match block.language {
@@ -100,7 +105,12 @@ fn converse(world: &World, block: &Block<'_>) -> Vec<String> {
         let lines: Vec<&str> = said.lines().collect();
         let wanted: Vec<&str> = exchange.answer.iter().map(String::as_str).collect();
         (!agree(&wanted, &lines)).then(|| {
-            format!("line {}: $ {}\nthe guide says:\n{}\nit says:\n{said}", block.line, exchange.command, wanted.join("\n"))
+            format!(
+                "line {}: $ {}\nthe guide says:\n{}\nit says:\n{said}",
+                block.line,
+                exchange.command,
+                wanted.join("\n")
+            )
         })
     });
     answered.collect()
@@ -113,7 +123,8 @@ fn assert_ran(world: &World, script: &str, code: i32, line: usize) {
 /// Runs a script with both binaries at hand, and gives what it printed.
 fn ran(world: &World, script: &str, code: i32, line: usize) -> String {
     let jobctl = binary("jobctl", env!("CARGO_BIN_EXE_jobctl"));
-    let path = format!("{}:{}", jobctl.parent().expect("a directory").display(), std::env::var("PATH").expect("a path"));
+    let path =
+        format!("{}:{}", jobctl.parent().expect("a directory").display(), std::env::var("PATH").expect("a path"));
     let output = Command::new("/bin/sh")
         .args(["-eu", "-c", script])
         .current_dir(world.path("."))
@@ -135,7 +146,9 @@ fn agree(wanted: &[&str], said: &[&str]) -> bool {
     match wanted.split_first() {
         None => said.is_empty(),
         Some((&"...", rest)) => (0..=said.len()).any(|skipped| agree(rest, &said[skipped..])),
-        Some((line, rest)) => said.split_first().is_some_and(|(first, said)| line_agrees(line, first) && agree(rest, said)),
+        Some((line, rest)) => {
+            said.split_first().is_some_and(|(first, said)| line_agrees(line, first) && agree(rest, said))
+        }
     }
 }
 
