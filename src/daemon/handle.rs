@@ -7,6 +7,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
+use super::metrics::Metrics;
 use crate::clock::Timestamp;
 use crate::schedule::Boot;
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
@@ -37,6 +38,7 @@ pub struct Published {
     /// What opening the store found wrong, until acknowledged.
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
+    pub(super) metrics: Metrics,
 }
 
 /// Facts of this process that do not change while it runs.
@@ -201,6 +203,11 @@ impl Handle {
     /// Facts of this process.
     pub fn about(&self) -> &About {
         &self.published.about
+    }
+
+    /// What was counted since the daemon began.
+    pub fn metrics(&self) -> &Metrics {
+        &self.published.metrics
     }
 
     /// Whether there is a supervisor.

@@ -7,4 +7,5 @@ mod harness;
 mod line;
 mod readme;
 mod reload;
+mod reporting;
 mod schedule;
