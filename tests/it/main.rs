@@ -4,6 +4,7 @@
 mod crash;
 mod harness;
 mod line;
+mod output;
 mod readme;
 mod reload;
 mod schedule;
