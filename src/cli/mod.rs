@@ -155,6 +155,6 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
 }
 
 /// A number of things, in words.
-fn count(number: usize, thing: &str) -> String {
+fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

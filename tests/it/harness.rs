@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// The binary that was built, or the copy of it in `JOBSD_TEST_BIN`: another user may not be able to enter the build's
 /// directory.
-fn binary(name: &str, built: &str) -> PathBuf {
+pub fn binary(name: &str, built: &str) -> PathBuf {
     std::env::var_os("JOBSD_TEST_BIN").map_or_else(|| built.into(), |directory| PathBuf::from(directory).join(name))
 }
 
@@ -25,13 +25,14 @@ fn binary(name: &str, built: &str) -> PathBuf {
 pub struct World {
     dir: TempDir,
     engine: Option<Child>,
+    environment: Vec<(String, PathBuf)>,
 }
 
 impl World {
     /// An empty jobs directory, and no engine yet.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("jobsd-").tempdir().expect("a directory");
-        let world = Self { dir, engine: None };
+        let world = Self { dir, engine: None, environment: Vec::new() };
         for name in ["jobs.d", "out"] {
             fs::create_dir(world.path(name)).expect("a directory");
             fs::set_permissions(world.path(name), fs::Permissions::from_mode(0o755)).expect("its mode");
@@ -42,6 +43,11 @@ impl World {
     /// A path inside the test's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// A variable that the engine gets from its next start on.
+    pub fn environment(&mut self, name: &str, value: PathBuf) {
+        self.environment.push((name.to_owned(), value));
     }
 
     /// Writes a job file as an editor does: beside it, then renamed.
@@ -87,6 +93,7 @@ impl World {
         if config.exists() {
             command.env("JOBSD_CONFIG", config);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
