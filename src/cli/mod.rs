@@ -58,6 +58,7 @@ use usage::Unparsed;
 pub use exit::{EXIT_CODES, Exit};
 pub use failure::{Failure, Told};
 pub use moment::Zone;
+pub use schema::JOB_SCHEMA;
 pub use session::{Format, Session};
 pub use terminal::{Colour, Terminal};
 
