@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, oneshot};
 
+use super::OutputBounds;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
 use super::metrics::Metrics;
@@ -39,6 +40,7 @@ pub struct Published {
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
     pub(super) metrics: Metrics,
+    pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
 }
 
 /// Facts of this process that do not change while it runs.

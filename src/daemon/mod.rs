@@ -13,6 +13,7 @@ mod local;
 mod log;
 mod mailbox;
 mod metrics;
+mod output_keeper;
 mod service_manager;
 mod start;
 mod state;
@@ -24,5 +25,6 @@ pub use event_loop::{BACKLOG_LIMIT, COMMIT_LIMIT, EventLoop, Input, StoreConditi
 pub use handle::{About, Handle, Published, RequestError, ShutdownMode, SupervisorState};
 pub use log::LogFormat;
 pub use metrics::Metrics;
+pub use output_keeper::OutputBounds;
 pub use start::{Mode, run};
 pub use system_clock::now;

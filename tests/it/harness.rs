@@ -58,6 +58,11 @@ impl World {
         fs::rename(fresh, self.path(&format!("jobs.d/{name}.toml"))).expect("a job file");
     }
 
+    /// Writes `jobsd.toml`.
+    pub fn configure(&self, text: &str) {
+        fs::write(self.path("jobsd.toml"), text).expect("a configuration");
+    }
+
     pub fn remove_job(&self, name: &str) {
         fs::remove_file(self.path(&format!("jobs.d/{name}.toml"))).expect("a job file");
     }
@@ -84,6 +89,10 @@ impl World {
             command.env(format!("JOBSD_{name}"), self.path(value));
         }
         command.env("JOBSD_LOG", "debug").env_remove("JOBSD_CONFIG");
+        let config = self.path("jobsd.toml");
+        if config.exists() {
+            command.env("JOBSD_CONFIG", config);
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

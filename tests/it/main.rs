@@ -5,6 +5,7 @@ mod crash;
 mod documents;
 mod harness;
 mod line;
+mod output;
 mod readme;
 mod reload;
 mod reporting;
