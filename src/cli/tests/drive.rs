@@ -85,7 +85,7 @@ async fn logs_of_a_job_are_those_of_its_newest_run() {
 async fn what_is_wanted_of_logs_goes_to_the_daemon() {
     let path = "GET /v1/jobs/backup/output?format=json&follow=false&stream=stderr\
                 &since=2026-11-21T11%3A00%3A00Z&until=2026-11-21T11%3A30%3A00Z&grep=%28%3Fi%29a%20b&previous=2";
-    let daemon = Canned::new().says(path, Vec::new().into());
+    let daemon = Canned::new().says(path, Vec::new());
     let line = ["jobctl", "logs", "backup", "-p", "2", "--stderr", "--since", "1h", "--until", "30m", "-g", "(?i)a b"];
     let cli = <super::Cli as clap::Parser>::try_parse_from(line.into_iter().chain(["--no-timestamps"])).unwrap();
     let screen = super::Screen::default();

@@ -292,7 +292,6 @@ async fn pick(
             }
         });
         let chosen = choose(&mut runs);
-        drop(runs);
         failed.map_or(Ok(chosen), Err)
     })
     .await
