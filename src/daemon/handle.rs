@@ -9,6 +9,7 @@ use super::OutputBounds;
 use super::jobs_dir::Reading;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
+use super::metrics::Metrics;
 use crate::clock::Timestamp;
 use crate::schedule::Boot;
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
@@ -40,6 +41,7 @@ pub struct Published {
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
     pub(super) reading: arc_swap::ArcSwap<Reading>,
+    pub(super) metrics: Metrics,
     pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
 }
 
@@ -220,6 +222,11 @@ impl Handle {
     /// Facts of this process.
     pub fn about(&self) -> &About {
         &self.published.about
+    }
+
+    /// What was counted since the daemon began.
+    pub fn metrics(&self) -> &Metrics {
+        &self.published.metrics
     }
 
     /// Whether there is a supervisor.

@@ -9,4 +9,5 @@ mod line;
 mod output;
 mod readme;
 mod reload;
+mod reporting;
 mod schedule;

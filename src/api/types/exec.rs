@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Time;
 
 /// Body of `POST /v1/exec`: a command to run once, now or later. It runs as the caller. No `Debug`: variables may be secrets.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExecRequest {
     /// Program and arguments, executed as they are. Either this or `line`.
@@ -37,7 +37,7 @@ pub struct ExecRequest {
 }
 
 /// Answer of `POST /v1/exec`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Executed {
     /// The ad-hoc job.
     pub job: String,

@@ -17,7 +17,7 @@ use crate::output::{self, Filter, Output, Pattern, Piece, Sieve, Stamp};
 use crate::run::{Run, RunId};
 
 /// How output is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// The bytes as they were printed, both streams in order of arrival.

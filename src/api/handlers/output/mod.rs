@@ -32,7 +32,7 @@ use feed::{Feed, Form, Scope};
 const BATCHES_IN_FLIGHT: usize = 2;
 
 /// Query of `GET …/runs/{number}/output`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutputParams {
     /// How it is written; `raw` unless said.
@@ -47,7 +47,7 @@ pub struct OutputParams {
     attempt: Option<u32>,
     /// The last so many lines, of the newest attempt unless one is named.
     tail: Option<u64>,
-    /// What follows this place, `ATTEMPT:OFFSET`; for a client that goes on. Of a job `NUMBER:ATTEMPT:OFFSET`.
+    /// What follows this place, `ATTEMPT:OFFSET`; for a client that goes on.
     after: Option<String>,
     /// What was printed at this time or later.
     since: Option<Time>,
@@ -61,21 +61,31 @@ pub struct OutputParams {
 }
 
 /// Query of `GET /v1/jobs/{job}/output`: that of a run's output, and which run. Following goes on with the job's next runs.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobOutputParams {
-    // serde cannot flatten and refuse unknown fields at once.
+    // The same fields again: serde cannot flatten and refuse unknown ones at once.
+    /// How it is written; `raw` unless said.
     #[serde(default)]
     format: Form,
+    /// Go on, from run to run.
     #[serde(default)]
     follow: bool,
+    /// What was printed there alone.
     stream: Option<Stream>,
+    /// What this attempt printed alone. Otherwise all attempts, in order.
     attempt: Option<u32>,
+    /// The last so many lines, of the newest attempt unless one is named.
     tail: Option<u64>,
+    /// What follows this place, `NUMBER:ATTEMPT:OFFSET`; for a client that goes on.
     after: Option<String>,
+    /// What was printed at this time or later.
     since: Option<Time>,
+    /// What was printed before this time.
     until: Option<Time>,
+    /// Lines that match this regular expression ([`Pattern`]) alone.
     grep: Option<String>,
+    /// The time in front of every line, in UTC; with `format=raw`.
     #[serde(default)]
     timestamps: bool,
     /// How many runs before the newest one that began; 0 unless said.
