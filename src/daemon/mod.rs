@@ -19,6 +19,6 @@ mod system_clock;
 pub use args::{main, work_on_state};
 pub use config::Config;
 pub use event_loop::{BACKLOG_LIMIT, COMMIT_LIMIT, EventLoop, Input, StoreCondition, World};
-pub use handle::{About, Handle, Published, RequestError, ShutdownMode, SupervisorState};
+pub use handle::{About, Circumstances, Handle, Published, RequestError, ShutdownMode, SupervisorState};
 pub use start::{Mode, run};
 pub use system_clock::now;

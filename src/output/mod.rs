@@ -34,6 +34,7 @@
 //! comes before it and the segments after it are read. Bytes of `K.out` that no record owns are not shown.
 
 mod follow;
+#[doc(hidden)]
 pub mod fuzzing;
 mod index;
 mod layout;

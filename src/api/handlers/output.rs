@@ -63,9 +63,16 @@ pub enum Form {
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+pub(in crate::api) struct Place {
     attempt: u32,
     offset: u64,
+}
+
+impl OutputParams {
+    /// What is wanted, and where to begin, as far as the query alone says.
+    pub(in crate::api) fn check(&self) -> Result<(Filter, Option<Place>), ApiError> {
+        Ok((filter(self)?, self.after.as_deref().map(parse_place).transpose()?))
+    }
 }
 
 /// `GET /v1/jobs/{job}/runs/{number}/output`
@@ -75,8 +82,11 @@ pub async fn output(
     QueryOf(params): QueryOf<OutputParams>,
 ) -> Result<Response, ApiError> {
     let run = find(&api, &id).await?;
-    let filter = filter(&params)?;
-    let start = start(&api, &run, &params, filter).await?;
+    let (filter, place) = params.check()?;
+    let start = match place {
+        Some(place) => place,
+        None => start(&api, &run, &params, filter).await?,
+    };
     let (sender, receiver) = mpsc::channel(BATCHES_IN_FLIGHT);
     let kind = match params.format {
         Form::Raw => "application/octet-stream",
@@ -102,9 +112,6 @@ fn filter(params: &OutputParams) -> Result<Filter, ApiError> {
 }
 
 async fn start(api: &Api, run: &Run, params: &OutputParams, filter: Filter) -> Result<Place, ApiError> {
-    if let Some(text) = &params.after {
-        return parse_place(text);
-    }
     let newest = run.attempts.last().map_or(1, |attempt| attempt.number);
     let attempt = match params.attempt {
         Some(attempt) if attempt == 0 || (attempt > newest && (is_over(run) || !params.follow)) => {
