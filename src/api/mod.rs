@@ -18,6 +18,8 @@
 //! GET  /v1/events                          server-sent; header Last-Event-ID
 //! GET  /v1/health, /v1/health/{live,ready,jobs}
 //! GET  /v1/config, /v1/version
+//! GET  /metrics                            in the text format of Prometheus
+//! GET  /openapi.json                       this table, for programs
 //! POST /v1/reload                          {"force"}
 //! POST /v1/shutdown                        {"mode"}
 //! ```
@@ -37,6 +39,9 @@ mod extract;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handlers;
+mod metrics;
+mod openapi;
+mod requests;
 mod routes;
 mod server;
 mod socket;

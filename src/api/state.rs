@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::events::Hub;
+use super::requests::Requests;
 use crate::clock::Timestamp;
 use crate::daemon::Handle;
 use crate::output::Watcher;
@@ -22,13 +23,15 @@ struct Shared {
     hub: Arc<Hub>,
     stopping: CancellationToken,
     watcher: Mutex<Option<Watcher>>,
+    requests: Requests,
 }
 
 impl Api {
     /// `clock` reads the wall clock; `stopping` ends every stream.
     pub fn new(handle: Handle, access: Access, clock: fn() -> Timestamp, stopping: CancellationToken) -> Self {
         let hub = Arc::new(Hub::new(clock()));
-        Self(Arc::new(Shared { handle, access, clock, hub, stopping, watcher: Mutex::default() }))
+        let requests = Requests::new(clock());
+        Self(Arc::new(Shared { handle, access, clock, hub, stopping, watcher: Mutex::default(), requests }))
     }
 
     /// The daemon.
@@ -44,6 +47,11 @@ impl Api {
     /// The wall clock.
     pub fn now(&self) -> Timestamp {
         (self.0.clock)()
+    }
+
+    /// Requests, numbered and counted.
+    pub fn requests(&self) -> &Requests {
+        &self.0.requests
     }
 
     /// The newest events.

@@ -8,6 +8,7 @@ use tokio::sync::{broadcast, oneshot};
 use super::jobs_dir::Reading;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
+use super::meter::Counts;
 use crate::clock::Timestamp;
 use crate::schedule::{Boot, Calendars};
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
@@ -26,6 +27,8 @@ pub struct Handle {
 /// What the loop publishes.
 pub struct Published {
     pub(super) snapshot: arc_swap::ArcSwap<Snapshot>,
+    /// What the loop has counted, as of the newest commit.
+    pub(super) counts: arc_swap::ArcSwap<Counts>,
     pub(super) announcements: broadcast::Sender<Announcement>,
     pub(super) about: About,
     pub(super) supervisor: arc_swap::ArcSwap<SupervisorState>,
@@ -157,6 +160,11 @@ impl Handle {
     /// Everything as of the newest commit.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.published.snapshot.load_full()
+    }
+
+    /// What the loop has counted since the process began.
+    pub fn counts(&self) -> Arc<Counts> {
+        self.published.counts.load_full()
     }
 
     /// Changes as they are committed. A listener that falls behind by more than the channel holds is told so.

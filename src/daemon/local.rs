@@ -13,6 +13,7 @@ use super::alarm::{Alarm, Ring};
 use super::event_loop::{Input, World};
 use super::handle::{Published, RequestError, SupervisorState};
 use super::mailbox::{Bell, Mailbox, Message, Ticket};
+use super::meter::Meter;
 use super::service_manager::ServiceManager;
 use super::system_clock;
 use crate::clock::Now;
@@ -34,6 +35,7 @@ pub(super) struct LocalWorld {
     pub(super) alarm: Alarm,
     pub(super) store: Store,
     pub(super) link: Option<Link>,
+    pub(super) meter: Meter,
     pub(super) published: Arc<Published>,
     pub(super) manager: ServiceManager,
 }
@@ -43,7 +45,10 @@ impl LocalWorld {
     fn collect(&mut self, inputs: &mut Vec<Input<Ticket>>) -> ControlFlow<()> {
         while inputs.len() < BATCH_LIMIT {
             match self.messages.try_recv() {
-                Ok(Message::Input(input)) => inputs.push(input),
+                Ok(Message::Input(input)) => {
+                    self.time_commit(&input);
+                    inputs.push(input);
+                }
                 Ok(Message::SupervisorConnected(link)) => {
                     tracing::info!(pid = link.supervisor().pid, "connected to the supervisor");
                     self.published
@@ -62,6 +67,14 @@ impl LocalWorld {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn time_commit(&mut self, input: &Input<Ticket>) {
+        match input {
+            Input::Committed => self.meter.commit_ended(system_clock::now().monotonic),
+            Input::CommitFailed => self.meter.commit_failed(),
+            Input::Event(..) | Input::Forget(_) | Input::Store(_) | Input::Shutdown(_) => {}
+        }
     }
 
     /// Sleeps until a message, the alarm, or the end of a back-off.
@@ -107,6 +120,9 @@ impl World for LocalWorld {
 
     fn wait(&mut self, wake: Wake, inputs: &mut Vec<Input<Ticket>>) -> ControlFlow<()> {
         self.collect(inputs)?;
+        if let Some(counts) = self.meter.news() {
+            self.published.counts.store(Arc::new(counts));
+        }
         let now = system_clock::now();
         self.manager.turn(now.monotonic);
         let due = wake.wall.is_some_and(|at| at <= now.wall) || wake.monotonic.is_some_and(|at| at <= now.monotonic);
@@ -122,6 +138,7 @@ impl World for LocalWorld {
     }
 
     fn begin_commit(&mut self, changes: &[Change]) {
+        self.meter.commit_begins(system_clock::now().monotonic);
         let mailbox = self.mailbox.clone();
         let done = Box::new(move |result: Result<(), CommitError>| {
             let input = match result {
@@ -145,6 +162,7 @@ impl World for LocalWorld {
             Effect::Acknowledge(attempt) => self.ask(Request::Acknowledge(attempt)),
             Effect::Announce(announcement) => {
                 log(&announcement);
+                self.meter.see(&announcement, &self.published);
                 // An error says that nobody listens.
                 let _listeners = self.published.announcements.send(announcement);
             }
@@ -207,16 +225,18 @@ fn log(announcement: &Announcement) {
     match announcement {
         Announcement::Run(run) => match &run.state {
             RunState::Finished { outcome, .. } if outcome.is_success() => {
-                tracing::info!(run = %run.id, outcome = outcome.name(), "finished");
+                tracing::info!(job = %run.id.job, run = %run.id, outcome = outcome.name(), "finished");
             }
             RunState::Finished { outcome, .. } => {
-                tracing::warn!(run = %run.id, outcome = outcome.name(), "finished");
+                tracing::warn!(job = %run.id.job, run = %run.id, outcome = outcome.name(), "finished");
             }
             RunState::Queued { .. }
             | RunState::Starting { .. }
             | RunState::Running { .. }
             | RunState::Stopping { .. }
-            | RunState::Backoff { .. } => tracing::debug!(run = %run.id, state = ?run.state, "changed"),
+            | RunState::Backoff { .. } => {
+                tracing::debug!(job = %run.id.job, run = %run.id, state = ?run.state, "changed")
+            }
         },
         Announcement::Skip(skip) => {
             tracing::debug!(job = %skip.job, reason = skip.reason.name(), count = skip.count, "skipped");

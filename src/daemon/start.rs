@@ -16,6 +16,7 @@ use super::keeper::{self, Keeper};
 use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
 use super::mailbox::{Mailbox, Message};
+use super::meter::{Counts, Meter};
 use super::service_manager::ServiceManager;
 use super::{Config, EventLoop, Handle, Input, ShutdownMode, StoreCondition, system_clock};
 use crate::api::ApiSocket;
@@ -55,6 +56,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     let (loader_bell, reasons) = LoaderBell::new();
     let published = Arc::new(Published {
         snapshot: arc_swap::ArcSwap::from_pointee(scheduler.snapshot()),
+        counts: arc_swap::ArcSwap::from_pointee(Counts::default()),
         announcements: broadcast::Sender::new(ANNOUNCEMENTS),
         about: About {
             started_at: system_clock::now().wall,
@@ -106,6 +108,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         alarm: Alarm::new().context("cannot make the event loop's timer")?,
         store,
         link: None,
+        meter: Meter::new(&published.snapshot.load()),
         published: Arc::clone(&published),
         manager: ServiceManager::of_environment().context("cannot reach the service manager")?,
     };

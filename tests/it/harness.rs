@@ -27,13 +27,15 @@ pub struct World {
     engine: Option<Child>,
     /// The boot in which the engine believes itself, when it is not the machine's.
     boot: Option<String>,
+    /// What the engine finds in its environment beside the paths.
+    pub environment: Vec<(&'static str, &'static str)>,
 }
 
 impl World {
     /// An empty jobs directory, and no engine yet.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("jobsd-").tempdir().expect("a directory");
-        let world = Self { dir, engine: None, boot: None };
+        let world = Self { dir, engine: None, boot: None, environment: Vec::new() };
         for name in ["jobs.d", "out"] {
             fs::create_dir(world.path(name)).expect("a directory");
             fs::set_permissions(world.path(name), fs::Permissions::from_mode(0o755)).expect("its mode");
@@ -79,7 +81,7 @@ impl World {
         for (name, value) in [("JOBS_DIR", "jobs.d"), ("STATE_DIR", "state"), ("SOCKET", "sock")] {
             command.env(format!("JOBSD_{name}"), self.path(value));
         }
-        command.env("JOBSD_LOG", "debug").env_remove("JOBSD_CONFIG");
+        command.env("JOBSD_LOG", "debug").env_remove("JOBSD_CONFIG").envs(self.environment.iter().copied());
         command
     }
 

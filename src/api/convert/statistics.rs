@@ -1,7 +1,5 @@
 //! Statistics of a job.
 
-use chrono::TimeDelta;
-
 use super::health::is_failure;
 use super::seconds_between;
 use crate::api::types::{self, Halves, Quantiles, Time};
@@ -63,9 +61,7 @@ impl<'a> Finished<'a> {
         let Trigger::Schedule(scheduled) = &self.run.trigger else { return None };
         let (schedules, context) = schedules?;
         // Only the schedule knows the jitter. One that was changed since may no longer know the instant.
-        let occurrence = schedules.next(scheduled.at - TimeDelta::microseconds(1), context);
-        let due = occurrence.filter(|occurrence| occurrence.at == scheduled.at).map(|occurrence| occurrence.due)?;
-        Some(seconds_between(due, self.started_at?))
+        Some(seconds_between(schedules.due(scheduled.at, context)?, self.started_at?))
     }
 }
 

@@ -5,6 +5,7 @@ pub mod events;
 pub mod explanation;
 pub mod health;
 pub mod jobs;
+pub mod metrics;
 pub mod output;
 pub mod pauses;
 pub mod runs;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Outcome, RunState, Time, Trigger};
 
 /// Answer of `GET /v1/jobs/{job}/runs`: a page of a job's history, newest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct HistoryPage {
     /// Runs and skips.
     pub entries: Vec<Entry>,
@@ -14,7 +14,7 @@ pub struct HistoryPage {
 }
 
 /// Answer of `GET /v1/runs`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Runs {
     /// Runs that are not finished, in order of their names.
     pub live: Vec<Entry>,
@@ -23,7 +23,7 @@ pub struct Runs {
 }
 
 /// One record of history: a run, or occurrences that did not become one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Entry {
     /// The run's name, as in `backup/42`; null for a skip.
     pub run: Option<String>,
@@ -66,7 +66,7 @@ pub struct Entry {
 }
 
 /// Consecutive occurrences that did not run, for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SkipSpan {
     /// Why, in one stable word.
     pub reason: String,
@@ -79,7 +79,7 @@ pub struct SkipSpan {
 }
 
 /// Answer of `GET /v1/jobs/{job}/runs/{number}`: a run with its attempts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Run {
     /// The run.
     #[serde(flatten)]
@@ -99,7 +99,7 @@ pub struct Run {
 }
 
 /// One launch inside a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Attempt {
     /// Its number, from 1.
     pub attempt: u32,
@@ -128,7 +128,7 @@ pub struct Attempt {
 }
 
 /// Why a program could not be executed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SetupFailure {
     /// The step that failed.
     pub step: String,
@@ -141,7 +141,7 @@ pub struct SetupFailure {
 }
 
 /// How much an attempt printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OutputBytes {
     /// Bytes printed.
     pub bytes: u64,
@@ -152,7 +152,7 @@ pub struct OutputBytes {
 }
 
 /// Answer of `POST /v1/jobs/{job}/runs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Triggered {
     /// The new run's name, as in `backup/42`.
     pub run: String,
@@ -163,7 +163,7 @@ pub struct Triggered {
 }
 
 /// Answer to a cancellation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Cancelled {
     /// Runs that are being stopped, or were taken out of the queue.
     pub cancelled: Vec<String>,

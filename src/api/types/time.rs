@@ -14,7 +14,8 @@ use crate::clock::Timestamp;
 /// let time: Time = serde_json::from_str("\"2026-11-21T03:30:00.123456789+01:00\"").unwrap();
 /// assert_eq!(serde_json::to_string(&time).unwrap(), "\"2026-11-21T02:30:00.123456Z\"");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
+#[schema(value_type = String, format = DateTime, examples("2026-11-21T02:30:00Z"))]
 pub struct Time(pub Timestamp);
 
 impl From<Timestamp> for Time {

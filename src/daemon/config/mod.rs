@@ -21,6 +21,7 @@ use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::Group;
 
 use super::jobs_dir::{Reading, Trust};
+use crate::log::LogFormat;
 use crate::places::Places;
 use crate::schedule::Zone;
 use crate::spec::{Authority, FILE_LIMIT};
@@ -40,6 +41,8 @@ pub struct Config {
     pub paths: Paths,
     /// How much is said on standard error.
     pub log: LogLevel,
+    /// In which form.
+    pub log_format: LogFormat,
     /// Whose job files are believed.
     pub trust: Trust,
     /// Members of this group may trigger, pause, cancel and read.
@@ -75,6 +78,7 @@ impl Config {
         Ok(Self {
             paths,
             log: flags.log.or(said.log).unwrap_or_default(),
+            log_format: flags.log_format.or(said.log_format).unwrap_or_default(),
             trust: Trust::new(around.account.uid, &owners),
             operator_group: group.transpose()?,
             reading: Reading { defaults: said.defaults, calendars_dir, ..reading },
