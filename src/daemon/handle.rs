@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, oneshot};
 
+use super::OutputBounds;
 use super::jobs_dir::Reading;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
@@ -42,6 +43,7 @@ pub struct Published {
     /// What opening the store found wrong, until acknowledged.
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
+    pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
 }
 
 /// What the stored definitions are read with, as of the newest look at the jobs directory.

@@ -10,6 +10,7 @@ pub mod fuzzing;
 mod job;
 mod limits;
 mod name;
+mod output;
 mod process;
 mod read;
 mod render;
@@ -27,6 +28,7 @@ pub(crate) use findings::{Findings, Problem};
 pub use job::*;
 pub use limits::*;
 pub use name::{JobName, NAME_LIMIT, NameError, Revision, Source};
+pub use output::{OutputPolicy, OutputRate, OutputTo, OutputUnit, RateError, RatePeriod};
 pub use process::{
     AddressFamily, Attributes, Bind, Capabilities, Capability, Controller, CpuScheduling, Credential, EnvironmentFile,
     Feature, Filesystem, Inputs, IoPriority, Isolation, Limits, Machine, Network, OnLeftover, ProcessSpec, Profile,

@@ -313,7 +313,7 @@ fn measure(text: &str) -> Vec<(String, f64)> {
 fn the_log_in_json_names_job_run_and_request() {
     let mut world = World::new();
     world.job("good", "command = 'true'");
-    world.environment.push(("JOBSD_LOG_FORMAT", "json"));
+    world.environment("JOBSD_LOG_FORMAT", "json".into());
     world.start();
     let triggered = request(&world, "POST", "/v1/jobs/good/runs", "");
     let id = triggered.header("x-request-id").expect("every answer names its request").to_owned();

@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// The binary that was built, or the copy of it in `JOBSD_TEST_BIN`: another user may not be able to enter the build's
 /// directory.
-fn binary(name: &str, built: &str) -> PathBuf {
+pub fn binary(name: &str, built: &str) -> PathBuf {
     std::env::var_os("JOBSD_TEST_BIN").map_or_else(|| built.into(), |directory| PathBuf::from(directory).join(name))
 }
 
@@ -27,8 +27,7 @@ pub struct World {
     engine: Option<Child>,
     /// The boot in which the engine believes itself, when it is not the machine's.
     boot: Option<String>,
-    /// What the engine finds in its environment beside the paths.
-    pub environment: Vec<(&'static str, &'static str)>,
+    environment: Vec<(String, PathBuf)>,
 }
 
 impl World {
@@ -48,12 +47,22 @@ impl World {
         self.dir.path().join(name)
     }
 
+    /// A variable that the engine gets from its next start on.
+    pub fn environment(&mut self, name: &str, value: PathBuf) {
+        self.environment.push((name.to_owned(), value));
+    }
+
     /// Writes a job file as an editor does: beside it, then renamed.
     pub fn job(&self, name: &str, text: &str) {
         let text = text.replace("$DIR", self.dir.path().to_str().expect("a plain path"));
         let fresh = self.path(&format!("jobs.d/.{name}.new"));
         fs::write(&fresh, text).expect("a job file");
         fs::rename(fresh, self.path(&format!("jobs.d/{name}.toml"))).expect("a job file");
+    }
+
+    /// Writes `jobsd.toml`.
+    pub fn configure(&self, text: &str) {
+        fs::write(self.path("jobsd.toml"), text).expect("a configuration");
     }
 
     pub fn remove_job(&self, name: &str) {
@@ -81,7 +90,12 @@ impl World {
         for (name, value) in [("JOBS_DIR", "jobs.d"), ("STATE_DIR", "state"), ("SOCKET", "sock")] {
             command.env(format!("JOBSD_{name}"), self.path(value));
         }
-        command.env("JOBSD_LOG", "debug").env_remove("JOBSD_CONFIG").envs(self.environment.iter().copied());
+        command.env("JOBSD_LOG", "debug").env_remove("JOBSD_CONFIG");
+        let config = self.path("jobsd.toml");
+        if config.exists() {
+            command.env("JOBSD_CONFIG", config);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -3,8 +3,10 @@
 
 mod api;
 mod crash;
+mod documents;
 mod harness;
 mod line;
+mod output;
 mod readme;
 mod reload;
 mod schedule;
