@@ -68,7 +68,7 @@ impl Examination {
             description: entry.rule.describe(),
             class: entry.rule.class(),
             keys: entry.keys(),
-            per_year: per_year(&times, from),
+            per_year: per_year(&times),
             shortest_gap: gaps().min(),
             longest_gap: gaps().max(),
             clock_changes: asked.clock_changes(from),
@@ -79,14 +79,14 @@ impl Examination {
 }
 
 /// Occurrences of a year; of a schedule that has more than are counted, as many as its first part suggests.
-fn per_year(times: &[Timestamp], from: Timestamp) -> u64 {
+fn per_year(times: &[Timestamp]) -> u64 {
     let counted = times.len() as u64;
-    match times.last() {
-        Some(last) if times.len() == COUNTED => {
-            let seconds = (*last - from).num_seconds().max(1).unsigned_abs();
-            counted * 365 * 86_400 / seconds
+    match times {
+        [first, .., last] if times.len() == COUNTED => {
+            let seconds = (*last - *first).num_seconds().max(1).unsigned_abs();
+            (counted - 1) * 365 * 86_400 / seconds
         }
-        Some(_) | None => counted,
+        [..] => counted,
     }
 }
 

@@ -73,7 +73,7 @@ impl Fleet {
                 return Err(Failure::new(Exit::Failure, format!("{name} is faulty")).causes([fault.summary.clone()]));
             }
             let likely = closest(name.as_str(), self.sources.keys().map(JobName::as_str));
-            let failure = Failure::new(Exit::Failure, format!("there is no job named {:?}", name.as_str()));
+            let failure = Failure::new(Exit::NotFound, format!("there is no job named {:?}", name.as_str()));
             return Err(likely.into_iter().fold(failure, |it, likely| it.hint(format!("did you mean {likely}?"))));
         };
         let (reading, calendars) = &self.circumstances;
