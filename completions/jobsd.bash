@@ -140,7 +140,7 @@ _jobsd() {
                     return 0
                     ;;
                 --log-format)
-                    COMPREPLY=($(compgen -W "auto text json journal" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json journal" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -59,7 +59,6 @@
 //! | [`run`] | names, states and outcomes of runs; launch plans and reports |
 //! | [`scheduler`] | what is due, and what follows |
 //! | [`store`] | durable state in sled |
-//! | [`log`] | what the engine says about itself |
 //! | [`machine`] | what can be had on this machine, found out by trying |
 //! | [`supervisor`] | the other process |
 //! | [`output`] | what runs print: written, bounded, read, followed |
@@ -79,7 +78,6 @@ pub mod clock;
 #[cfg(test)]
 mod corpus;
 pub mod daemon;
-pub mod log;
 pub mod machine;
 pub mod migrate;
 pub mod output;

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("causes", &[]),
-    ("log", &[]),
     ("units", &[]),
     ("schedule", &["clock", "units"]),
     ("spec", &["clock", "units", "schedule"]),
@@ -37,7 +36,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "machine",
             "surroundings",
             "places",
-            "log",
             "api",
         ],
     ),

@@ -18,10 +18,10 @@
 //! GET  /v1/events                          server-sent; header Last-Event-ID
 //! GET  /v1/health, /v1/health/{live,ready,jobs}
 //! GET  /v1/config, /v1/version
-//! GET  /metrics                            in the text format of Prometheus
-//! GET  /openapi.json                       this table, for programs
 //! POST /v1/reload                          {"force"}
 //! POST /v1/shutdown                        {"mode"}
+//! GET  /metrics                            for Prometheus
+//! GET  /openapi.json                       all of this, for programs
 //! ```
 //!
 //! A request comes in through `server`, which knows the `caller` by the socket and keeps the bounds; `routes` is
@@ -39,9 +39,8 @@ mod extract;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handlers;
-mod metrics;
-mod openapi;
-mod requests;
+pub mod openapi;
+mod request_id;
 mod routes;
 mod server;
 mod socket;

@@ -1,194 +1,184 @@
-//! The description of the API for programs: OpenAPI 3.1, made of the table of routes and of the wire types.
-//!
-//! Each route of the table says what it takes and what it answers, so that no path can be without its description.
+//! `GET /openapi.json`: the API in the words of [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.0), made from the wire types
+//! and from the table of [`operations`].
 
-use std::collections::BTreeMap;
+mod operations;
 
+use std::sync::LazyLock;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
 
-use super::types::ErrorBody;
+use super::types::{ErrorBody, ErrorCode};
+pub use operations::{Operation, operations};
 
-/// What one path with one method takes and answers.
-#[derive(Clone, Debug)]
-pub struct Operation {
-    summary: &'static str,
-    query: Option<Shape>,
-    body: Option<Shape>,
-    answers: Vec<Answer>,
+/// Where the schemas of the wire types stand in the document.
+const SCHEMAS: &str = "/components/schemas";
+
+/// A wire type, by what makes its schema.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// What an operation answers when all is well.
+pub enum Answer {
+    /// A JSON document, with this status.
+    Json(u16, SchemaOf),
+    /// A JSON document, 200 when what it tells is well and 503 when not.
+    Verdict(SchemaOf),
+    /// A text or a stream of this media type.
+    Text(&'static str),
 }
 
-#[derive(Clone, Debug)]
-struct Answer {
-    status: u16,
-    what: &'static str,
-    media_type: &'static str,
-    shape: Option<Shape>,
+/// `GET /openapi.json`
+pub async fn openapi() -> impl IntoResponse {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
 }
 
-impl Operation {
-    /// An operation whose answer is told next.
-    pub const fn new(summary: &'static str) -> Self {
-        Self { summary, query: None, body: None, answers: Vec::new() }
+/// The document.
+pub fn document() -> Value {
+    let settings = |settings: SchemaSettings| {
+        settings.with(|settings| {
+            settings.definitions_path = SCHEMAS.into();
+            settings.meta_schema = None;
+        })
+    };
+    // What is asked for may leave fields out; what is answered never does.
+    let mut asked = settings(SchemaSettings::draft2020_12().for_deserialize()).into_generator();
+    let mut answered = settings(SchemaSettings::draft2020_12().for_serialize()).into_generator();
+    let mut paths: Map<String, Value> = Map::new();
+    for operation in operations() {
+        let entry = paths.entry(operation.path).or_insert_with(|| json!({}));
+        entry[operation.method] = describe(&operation, &mut asked, &mut answered);
     }
-
-    /// With these parameters in its query.
-    #[must_use]
-    pub fn query<T: ToSchema>(self) -> Self {
-        Self { query: Some(Shape::of::<T>()), ..self }
-    }
-
-    /// With this body, which may be left out.
-    #[must_use]
-    pub fn body<T: ToSchema>(self) -> Self {
-        Self { body: Some(Shape::of::<T>()), ..self }
-    }
-
-    /// Answers 200 with this in JSON.
-    #[must_use]
-    pub fn gives<T: ToSchema>(self) -> Self {
-        self.gives_as::<T>(200)
-    }
-
-    /// Answers with this status, and this in JSON.
-    #[must_use]
-    pub fn gives_as<T: ToSchema>(mut self, status: u16) -> Self {
-        let (what, media_type) = ("What was asked for.", "application/json");
-        self.answers.push(Answer { status, what, media_type, shape: Some(Shape::of::<T>()) });
-        self
-    }
-
-    /// Answers 200 with something that is no JSON object.
-    #[must_use]
-    pub fn streams(mut self, media_type: &'static str, what: &'static str) -> Self {
-        self.answers.push(Answer { status: 200, what, media_type, shape: None });
-        self
-    }
-
-    /// Answers 200 with a stream, each of whose parts is one of these in JSON.
-    #[must_use]
-    pub fn streams_of<T: ToSchema>(mut self, media_type: &'static str, what: &'static str) -> Self {
-        self.answers.push(Answer { status: 200, what, media_type, shape: Some(Shape::of::<T>()) });
-        self
-    }
-
-    fn describe(&self, method: &str, path: &str, schemas: &mut Schemas) -> Value {
-        let mut parameters: Vec<Value> = parameters_of_path(path).map(path_parameter).collect();
-        parameters.extend(self.query.iter().flat_map(|query| query_parameters(*query, schemas)));
-        let mut responses = Map::new();
-        for Answer { status, what, media_type, shape } in &self.answers {
-            let schema = shape.map_or_else(|| json!({"type": "string"}), |shape| schemas.reference(shape));
-            let response = responses.entry(status.to_string()).or_insert_with(|| json!({"description": what}));
-            response["content"][media_type] = json!({"schema": schema});
-        }
-        let error = schemas.reference(Shape::of::<ErrorBody>());
-        let content = json!({"application/json": {"schema": error}});
-        responses.insert("default".to_owned(), json!({"description": "What went wrong.", "content": content}));
-        let mut operation = json!({
-            "operationId": operation_id(method, path),
-            "summary": self.summary,
-            "responses": responses,
-        });
-        if !parameters.is_empty() {
-            operation["parameters"] = parameters.into();
-        }
-        if let Some(body) = self.body {
-            let content = json!({"application/json": {"schema": schemas.reference(body)}});
-            operation["requestBody"] = json!({"required": false, "content": content});
-        }
-        operation
-    }
-}
-
-/// A wire type, as far as its description goes.
-#[derive(Clone, Copy, Debug)]
-struct Shape {
-    name: fn() -> std::borrow::Cow<'static, str>,
-    schema: fn() -> RefOr<Schema>,
-    nested: fn(&mut Vec<(String, RefOr<Schema>)>),
-}
-
-impl Shape {
-    fn of<T: ToSchema>() -> Self {
-        Self { name: T::name, schema: T::schema, nested: T::schemas }
-    }
-
-    fn to_json(self) -> Value {
-        serde_json::to_value((self.schema)()).expect("a schema has text keys")
-    }
-}
-
-/// The schemas that operations refer to, by name.
-#[derive(Debug, Default)]
-struct Schemas(BTreeMap<String, Value>);
-
-impl Schemas {
-    fn reference(&mut self, shape: Shape) -> Value {
-        let name = (shape.name)().into_owned();
-        self.0.insert(name.clone(), shape.to_json());
-        self.add_nested(shape);
-        json!({"$ref": format!("#/components/schemas/{name}")})
-    }
-
-    fn add_nested(&mut self, shape: Shape) {
-        let mut nested = Vec::new();
-        (shape.nested)(&mut nested);
-        for (name, schema) in nested {
-            self.0.insert(name, serde_json::to_value(schema).expect("a schema has text keys"));
-        }
-    }
-}
-
-/// The whole description of `routes`: method, path and operation of each.
-pub fn document<'a>(routes: impl Iterator<Item = (&'static str, &'static str, &'a Operation)>) -> Value {
-    let (mut paths, mut schemas) = (Map::new(), Schemas::default());
-    for (method, path, operation) in routes {
-        let described = operation.describe(method, path, &mut schemas);
-        paths.entry(path).or_insert_with(|| json!({}))[method] = described;
-    }
+    let mut schemas = asked.take_definitions(true);
+    schemas.extend(answered.take_definitions(true));
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "jobsd",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "HTTP over a Unix socket. The caller is known by the socket; there is no other \
-                            authentication. Every answer names its request in the header X-Request-Id.",
-            "license": {"name": env!("CARGO_PKG_LICENSE")},
+            "license": { "name": "MIT OR Apache-2.0" },
+            "description": "HTTP/1.1 over the daemon's Unix socket. The caller is known by the credentials of the connection; what it may do \
+                is told by the configuration. Clients ignore fields and words that they do not know: new ones may come under /v1.",
         },
+        "servers": [{ "url": "http://localhost", "description": "curl --unix-socket /run/jobsd/jobsd.sock http://localhost/v1/jobs" }],
         "paths": paths,
-        "components": {"schemas": schemas.0},
+        "components": { "schemas": schemas },
     })
 }
 
-fn parameters_of_path(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-}
-
-fn path_parameter(name: &str) -> Value {
-    let schema = match name {
-        "number" => json!({"type": "integer", "minimum": 1}),
-        _ => json!({"type": "string"}),
+fn describe(operation: &Operation, asked: &mut SchemaGenerator, answered: &mut SchemaGenerator) -> Value {
+    let mut described = json!({ "summary": operation.summary, "operationId": id(operation) });
+    let mut parameters: Vec<Value> = path_parameters(operation.path);
+    if let Some(query) = operation.query {
+        parameters.extend(query_parameters(query(asked).as_value()));
+    }
+    if !parameters.is_empty() {
+        described["parameters"] = parameters.into();
+    }
+    if let Some(body) = operation.body {
+        let schema = body(asked);
+        described["requestBody"] =
+            json!({ "required": false, "content": { "application/json": { "schema": schema } } });
+    }
+    let json = |schema: SchemaOf, answered: &mut SchemaGenerator| json!({ "application/json": { "schema": schema(answered) } });
+    let (status, content) = match operation.answer {
+        Answer::Json(status, schema) => (status, json(schema, answered)),
+        Answer::Verdict(schema) => (200, json(schema, answered)),
+        Answer::Text(kind) => (200, json!({ kind: {} })),
     };
-    json!({"name": name, "in": "path", "required": true, "schema": schema})
+    let codes: Vec<String> = ErrorCode::ALL.iter().map(|code| format!("{} ({})", code.name(), code.status())).collect();
+    described["responses"] = json!({
+        status.to_string(): { "description": "as asked", "content": content },
+        "default": {
+            "description": format!("refused; `code` is one of {}", codes.join(", ")),
+            "content": { "application/json": { "schema": answered.subschema_for::<ErrorBody>() } },
+        },
+    });
+    if let Answer::Verdict(_) = operation.answer {
+        described["responses"]["503"] =
+            json!({ "description": "not well", "content": described["responses"]["200"]["content"] });
+    }
+    described
 }
 
-/// Each field of a query is a parameter of its own.
-fn query_parameters(query: Shape, schemas: &mut Schemas) -> Vec<Value> {
-    schemas.add_nested(query);
-    let mut described = query.to_json();
-    let Some(Value::Object(fields)) = described.get_mut("properties").map(Value::take) else { return Vec::new() };
-    let parameter = |(name, mut schema): (String, Value)| {
-        let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
-        json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema})
+/// Unique and stable: clients that are made from the document name their functions so.
+fn id(operation: &Operation) -> String {
+    let place = operation.path.trim_start_matches("/v1/").replace(['{', '}'], "").replace(['/', '.'], "_");
+    format!("{}_{}", operation.method, place.trim_matches('_'))
+}
+
+fn path_parameters(path: &str) -> Vec<Value> {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let parameter = |name: &str| {
+        let schema = match name {
+            "number" => json!({ "type": "integer", "minimum": 1 }),
+            _ => json!({ "type": "string" }),
+        };
+        json!({ "name": name, "in": "path", "required": true, "schema": schema })
     };
-    fields.into_iter().map(parameter).collect()
+    names.map(parameter).collect()
 }
 
-/// A name for generated clients, as in `get_jobs_job_next`.
-fn operation_id(method: &str, path: &str) -> String {
-    let words = path.split(['/', '.', '_']).map(|part| part.trim_matches(['{', '}']));
-    let words: Vec<&str> = words.filter(|part| !part.is_empty() && *part != "v1").collect();
-    format!("{method}_{}", words.join("_"))
+/// The fields of a query's type, each a parameter.
+fn query_parameters(schema: &Value) -> Vec<Value> {
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    let parameter = |(name, field): (&String, &Value)| {
+        let mut field = field.clone();
+        let description = field.as_object_mut().and_then(|field| field.remove("description")).unwrap_or_default();
+        json!({ "name": name, "in": "query", "required": false, "description": description, "schema": field })
+    };
+    fields.map(parameter).collect()
+}
+
+/// A type's own schema, its fields at hand, rather than a reference to it.
+fn fields_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    T::json_schema(generator)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_reference_leads_to_a_schema() {
+        fn references(value: &Value, found: &mut BTreeSet<String>) {
+            match value {
+                Value::Object(fields) => {
+                    found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                    fields.values().for_each(|field| references(field, found));
+                }
+                Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        let document = document();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.len() > 20, "{found:?}");
+        for reference in found {
+            let place = reference.strip_prefix('#').expect("within the document");
+            assert!(document.pointer(place).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn operations_have_ids_of_their_own() {
+        let ids: Vec<String> = operations().iter().map(id).collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    }
+
+    #[test]
+    fn answers_leave_nothing_out_and_requests_may() {
+        let document = document();
+        let required = |name: &str| document["components"]["schemas"][name]["required"].as_array().map_or(0, Vec::len);
+        let fields = |name: &str| document["components"]["schemas"][name]["properties"].as_object().map_or(0, Map::len);
+        assert_eq!(required("Job"), fields("Job"));
+        assert_eq!(required("PauseRequest"), 0);
+        assert!(fields("PauseRequest") > 0);
+    }
 }

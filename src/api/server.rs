@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,15 +18,14 @@ use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument as _;
 
 use super::access::{Access, Role};
 use super::caller::Caller;
 use super::error::ApiError;
+use super::routes;
 use super::socket::ApiSocket;
 use super::state::Api;
 use super::types::ErrorCode;
-use super::{requests, routes};
 use crate::causes::chain;
 use crate::clock::Timestamp;
 use crate::daemon::Handle;
@@ -127,7 +125,7 @@ impl Server {
         };
         match Arc::clone(slots).try_acquire_owned() {
             Ok(slot) => {
-                let connection = Connection { caller, slot, api: self.api.clone() };
+                let connection = Connection { caller, slot, stopping: self.api.stopping().clone() };
                 let router = self.router.clone();
                 tasks.spawn(connection.serve(stream, router));
             }
@@ -143,25 +141,17 @@ impl Server {
 struct Connection {
     caller: Caller,
     slot: OwnedSemaphorePermit,
-    api: Api,
+    stopping: CancellationToken,
 }
 
 impl Connection {
     async fn serve(self, stream: UnixStream, router: Router) {
-        let Self { caller, slot, api } = self;
-        let stopping = api.stopping().clone();
+        let Self { caller, slot, stopping } = self;
         let router = TowerToHyperService::new(router);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let id = api.requests().next_id();
-            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-            let span = tracing::info_span!("request", request = %id, uid = caller.uid, %method, path);
             request.extensions_mut().insert(caller.clone());
-            let (answer, api) = (router.call(request), api.clone());
-            async move {
-                let answered: Result<Response<Body>, Infallible> = answer.await;
-                answered.map(|answer| sign(answer, &id, &api))
-            }
-            .instrument(span)
+            let answer = router.call(request);
+            async move { answer.await as Result<Response<Body>, Infallible> }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -183,16 +173,6 @@ impl Connection {
         }
         drop(slot);
     }
-}
-
-/// Names the request in its answer, and counts it.
-fn sign(mut answer: Response<Body>, id: &str, api: &Api) -> Response<Body> {
-    let status = answer.status().as_u16();
-    api.requests().count(status);
-    tracing::debug!(status, "answered");
-    let id = HeaderValue::from_str(id).expect("an id is hexadecimal");
-    answer.headers_mut().insert(HeaderName::from_static(requests::HEADER), id);
-    answer
 }
 
 /// Tells a client for which there is no slot, without reading what it asks.

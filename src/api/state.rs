@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
 use super::events::Hub;
-use super::requests::Requests;
 use crate::clock::Timestamp;
 use crate::daemon::Handle;
 use crate::output::Watcher;
@@ -23,15 +22,13 @@ struct Shared {
     hub: Arc<Hub>,
     stopping: CancellationToken,
     watcher: Mutex<Option<Watcher>>,
-    requests: Requests,
 }
 
 impl Api {
     /// `clock` reads the wall clock; `stopping` ends every stream.
     pub fn new(handle: Handle, access: Access, clock: fn() -> Timestamp, stopping: CancellationToken) -> Self {
         let hub = Arc::new(Hub::new(clock()));
-        let requests = Requests::new(clock());
-        Self(Arc::new(Shared { handle, access, clock, hub, stopping, watcher: Mutex::default(), requests }))
+        Self(Arc::new(Shared { handle, access, clock, hub, stopping, watcher: Mutex::default() }))
     }
 
     /// The daemon.
@@ -47,11 +44,6 @@ impl Api {
     /// The wall clock.
     pub fn now(&self) -> Timestamp {
         (self.0.clock)()
-    }
-
-    /// Requests, numbered and counted.
-    pub fn requests(&self) -> &Requests {
-        &self.0.requests
     }
 
     /// The newest events.

@@ -7,7 +7,6 @@ use clap::{Parser, Subcommand};
 use super::config::Flags;
 use super::state::{self, StateArguments};
 use super::{Config, Mode};
-use crate::log;
 use crate::machine;
 use crate::store::OpenError;
 use crate::supervisor;
@@ -75,12 +74,13 @@ fn serve(arguments: &Arguments) -> anyhow::Result<()> {
         Ok(config)
     };
     let config = configure()?;
-    log::start(config.log.filter(), config.log_format);
+    super::log::start(config.log, config.log_format);
     super::run(&config, Mode { external_supervisor: arguments.external_supervisor, configure: Box::new(configure) })
 }
 
 /// `error:`, the causes beneath, and what to do.
 fn complain(fault: &anyhow::Error) {
+    use std::io::Write as _;
     let mut text = format!("error: {fault}\n");
     for cause in fault.chain().skip(1) {
         text.push_str(&format!("  caused by: {cause}\n"));
@@ -88,7 +88,8 @@ fn complain(fault: &anyhow::Error) {
     if let Some(hint) = hint(fault) {
         text.push_str(&format!("\nhint: {hint}\n"));
     }
-    log::say(&text);
+    // Where standard error is closed there is nobody to tell.
+    drop(std::io::stderr().write_all(text.as_bytes()));
 }
 
 fn hint(fault: &anyhow::Error) -> Option<String> {

@@ -9,7 +9,7 @@ use super::OutputBounds;
 use super::jobs_dir::Reading;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
-use super::meter::Counts;
+use super::metrics::Metrics;
 use crate::clock::Timestamp;
 use crate::schedule::{Boot, Calendars};
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
@@ -28,8 +28,6 @@ pub struct Handle {
 /// What the loop publishes.
 pub struct Published {
     pub(super) snapshot: arc_swap::ArcSwap<Snapshot>,
-    /// What the loop has counted, as of the newest commit.
-    pub(super) counts: arc_swap::ArcSwap<Counts>,
     pub(super) announcements: broadcast::Sender<Announcement>,
     pub(super) about: About,
     pub(super) supervisor: arc_swap::ArcSwap<SupervisorState>,
@@ -43,6 +41,7 @@ pub struct Published {
     /// What opening the store found wrong, until acknowledged.
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
+    pub(super) metrics: Metrics,
     pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
 }
 
@@ -164,11 +163,6 @@ impl Handle {
         self.published.snapshot.load_full()
     }
 
-    /// What the loop has counted since the process began.
-    pub fn counts(&self) -> Arc<Counts> {
-        self.published.counts.load_full()
-    }
-
     /// Changes as they are committed. A listener that falls behind by more than the channel holds is told so.
     pub fn subscribe(&self) -> broadcast::Receiver<Announcement> {
         self.published.announcements.subscribe()
@@ -227,6 +221,11 @@ impl Handle {
     /// Facts of this process.
     pub fn about(&self) -> &About {
         &self.published.about
+    }
+
+    /// What was counted since the daemon began.
+    pub fn metrics(&self) -> &Metrics {
+        &self.published.metrics
     }
 
     /// Whether there is a supervisor.

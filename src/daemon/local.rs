@@ -13,10 +13,11 @@ use super::alarm::{Alarm, Ring};
 use super::event_loop::{Input, World};
 use super::handle::{Published, RequestError, SupervisorState};
 use super::mailbox::{Bell, Mailbox, Message, Ticket};
-use super::meter::Meter;
 use super::service_manager::ServiceManager;
 use super::system_clock;
-use crate::clock::Now;
+use crate::clock::{Now, Timestamp};
+use crate::run::{Run, Trigger};
+use crate::schedule::Context;
 use crate::scheduler::{Announcement, Answer, Change, Effect, Event, LoadSummary, Refusal, Snapshot, Wake};
 use crate::store::{CommitError, Store};
 use crate::supervisor::{Link, Request};
@@ -35,7 +36,6 @@ pub(super) struct LocalWorld {
     pub(super) alarm: Alarm,
     pub(super) store: Store,
     pub(super) link: Option<Link>,
-    pub(super) meter: Meter,
     pub(super) published: Arc<Published>,
     pub(super) manager: ServiceManager,
 }
@@ -45,10 +45,7 @@ impl LocalWorld {
     fn collect(&mut self, inputs: &mut Vec<Input<Ticket>>) -> ControlFlow<()> {
         while inputs.len() < BATCH_LIMIT {
             match self.messages.try_recv() {
-                Ok(Message::Input(input)) => {
-                    self.time_commit(&input);
-                    inputs.push(input);
-                }
+                Ok(Message::Input(input)) => inputs.push(input),
                 Ok(Message::SupervisorConnected(link)) => {
                     tracing::info!(pid = link.supervisor().pid, "connected to the supervisor");
                     self.published
@@ -69,14 +66,6 @@ impl LocalWorld {
             }
         }
         ControlFlow::Continue(())
-    }
-
-    fn time_commit(&mut self, input: &Input<Ticket>) {
-        match input {
-            Input::Committed => self.meter.commit_ended(system_clock::now().monotonic),
-            Input::CommitFailed => self.meter.commit_failed(),
-            Input::Event(..) | Input::Forget(_) | Input::Store(_) | Input::Shutdown(_) => {}
-        }
     }
 
     /// Sleeps until a message, the alarm, or the end of a back-off.
@@ -102,6 +91,21 @@ impl LocalWorld {
         Ok(())
     }
 
+    fn count(&self, announcement: &Announcement) {
+        if let Announcement::Run(run) = announcement {
+            self.published.metrics.run(run, || self.due(run));
+        }
+    }
+
+    /// When the occurrence of a run was due, by the schedule as it is now.
+    fn due(&self, run: &Run) -> Option<Timestamp> {
+        let Trigger::Schedule(scheduled) = &run.trigger else { return None };
+        let snapshot = self.published.snapshot.load();
+        let job = snapshot.jobs.get(&run.id.job)?;
+        let context = Context { first_seen: job.state.first_seen, boot: self.published.about.boot.clone() };
+        job.spec.as_ref()?.schedules.due(scheduled.at, &context)
+    }
+
     /// Sends a request to the supervisor. Without one nothing is lost: every live attempt is told again to the next.
     fn ask(&mut self, request: Request) {
         if let Some(link) = &mut self.link
@@ -122,9 +126,6 @@ impl World for LocalWorld {
 
     fn wait(&mut self, wake: Wake, inputs: &mut Vec<Input<Ticket>>) -> ControlFlow<()> {
         self.collect(inputs)?;
-        if let Some(counts) = self.meter.news() {
-            self.published.counts.store(Arc::new(counts));
-        }
         let now = system_clock::now();
         self.manager.turn(now.monotonic);
         let due = wake.wall.is_some_and(|at| at <= now.wall) || wake.monotonic.is_some_and(|at| at <= now.monotonic);
@@ -140,9 +141,10 @@ impl World for LocalWorld {
     }
 
     fn begin_commit(&mut self, changes: &[Change]) {
-        self.meter.commit_begins(system_clock::now().monotonic);
-        let mailbox = self.mailbox.clone();
+        let (mailbox, published) = (self.mailbox.clone(), Arc::clone(&self.published));
+        let begun = system_clock::now().monotonic;
         let done = Box::new(move |result: Result<(), CommitError>| {
+            published.metrics.commit(result.is_ok(), system_clock::now().monotonic.saturating_since(begun));
             let input = match result {
                 Ok(()) => Input::Committed,
                 Err(fault) => {
@@ -164,7 +166,7 @@ impl World for LocalWorld {
             Effect::Acknowledge(attempt) => self.ask(Request::Acknowledge(attempt)),
             Effect::Announce(announcement) => {
                 log(&announcement);
-                self.meter.see(&announcement, &self.published);
+                self.count(&announcement);
                 // An error says that nobody listens.
                 let _listeners = self.published.announcements.send(announcement);
             }

@@ -17,7 +17,6 @@ use super::keeper::{self, Keeper};
 use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
 use super::mailbox::{Mailbox, Message};
-use super::meter::{Counts, Meter};
 use super::service_manager::ServiceManager;
 use super::{Config, EventLoop, Handle, Input, ShutdownMode, StoreCondition, system_clock};
 use crate::api::ApiSocket;
@@ -60,7 +59,6 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     let (loader_bell, reasons) = LoaderBell::new();
     let published = Arc::new(Published {
         snapshot: arc_swap::ArcSwap::from_pointee(scheduler.snapshot()),
-        counts: arc_swap::ArcSwap::from_pointee(Counts::default()),
         announcements: broadcast::Sender::new(ANNOUNCEMENTS),
         about: About {
             started_at: system_clock::now().wall,
@@ -83,6 +81,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         health: store.health(),
         notes: arc_swap::ArcSwap::from_pointee(notes),
         caretaker: store.caretaker(),
+        metrics: super::Metrics::default(),
         output_bounds: arc_swap::ArcSwap::from_pointee(config.output),
     });
     let handle = Handle::new(mailbox.clone(), loader_bell.clone(), Arc::clone(&published));
@@ -113,7 +112,6 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         alarm: Alarm::new().context("cannot make the event loop's timer")?,
         store,
         link: None,
-        meter: Meter::new(&published.snapshot.load()),
         published: Arc::clone(&published),
         manager: ServiceManager::of_environment().context("cannot reach the service manager")?,
     };

@@ -89,7 +89,8 @@ impl ScheduleSet {
         Some(occurrence)
     }
 
-    /// When the occurrence `at` is to start, jitter included; `None` when there is none.
+    /// When the occurrence at `at` is due: `at` and its jitter. `None` when this schedule does not have it, as one that was
+    /// changed since.
     pub fn due(&self, at: Timestamp, context: &Context) -> Option<Timestamp> {
         let occurrence = self.next(at - TimeDelta::microseconds(1), context)?;
         (occurrence.at == at).then_some(occurrence.due)

@@ -1,7 +1,6 @@
 //! The real binaries: jobs from files, runs, output, faults, and the death of either process.
 #![expect(clippy::disallowed_methods, reason = "a test waits for conditions by the real clock")]
 
-mod api;
 mod crash;
 mod documents;
 mod harness;
@@ -9,4 +8,5 @@ mod line;
 mod output;
 mod readme;
 mod reload;
+mod reporting;
 mod schedule;

@@ -45,12 +45,6 @@ pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
     }
 }
 
-/// Where a job stands in a snapshot.
-pub fn job_state(job: &Job, snapshot: &Snapshot) -> JobState {
-    let live: Vec<types::LiveRun> = live_runs(job, snapshot).map(live_run).collect();
-    state(job, &live)
-}
-
 /// A job with its definition; `source` is the text that the definition was read from.
 pub fn detail(job: &Job, snapshot: &Snapshot, source: Option<&Source>) -> types::JobDetail {
     types::JobDetail {

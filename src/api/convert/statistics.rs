@@ -60,8 +60,9 @@ impl<'a> Finished<'a> {
     fn lateness(&self, schedules: Option<(&ScheduleSet, &Context)>) -> Option<f64> {
         let Trigger::Schedule(scheduled) = &self.run.trigger else { return None };
         let (schedules, context) = schedules?;
-        // Only the schedule knows the jitter. One that was changed since may no longer know the instant.
-        Some(seconds_between(schedules.due(scheduled.at, context)?, self.started_at?))
+        // Only the schedule knows the jitter.
+        let due = schedules.due(scheduled.at, context)?;
+        Some(seconds_between(due, self.started_at?))
     }
 }
 

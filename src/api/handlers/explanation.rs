@@ -17,7 +17,7 @@ use crate::scheduler::Refusal;
 use crate::spec::{JobName, Source, read_schedules};
 
 /// Query of `GET /v1/jobs/{job}/explanation`.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExplanationQuery {
     /// As of this time; now unless said.

@@ -1,141 +1,144 @@
-//! Measurements for Prometheus.
-
-use std::path::Path;
+//! `GET /metrics`: in the [text format](https://prometheus.io/docs/instrumenting/exposition_formats/) of Prometheus.
 
 use axum::extract::State;
-use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
-use nix::unistd::{SysconfVar, sysconf};
+use axum::response::IntoResponse;
+use prometheus::proto::MetricFamily;
+use prometheus::{Encoder, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::api::convert;
 use crate::api::error::ApiError;
-use crate::api::metrics::{self, Exposition, Kind};
 use crate::api::state::Api;
-use crate::api::types::{JobState, Outcome, RunState};
-use crate::daemon::{Counts, Handle, SupervisorState};
-use crate::run::SkipReason;
+use crate::api::types::RunState;
+use crate::daemon::Handle;
 use crate::schedule::Zone;
 use crate::store::WriteState;
 
 /// `GET /metrics`
-pub async fn metrics(State(api): State<Api>) -> Result<Response, ApiError> {
-    // A glance at the files of the database and of /proc may block.
-    let text = tokio::task::spawn_blocking(move || expose(api.handle(), &api.requests().answers()));
-    let text = text.await.map_err(|fault| ApiError::internal("the measurements cannot be taken", &fault))?;
-    Ok(([(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE))], text).into_response())
+pub async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, ApiError> {
+    let encoder = TextEncoder::new();
+    let mut text = Vec::new();
+    let mut families = api.handle().metrics().gather();
+    families.extend(present(api.handle()));
+    families.sort_by(|one, other| one.name().cmp(other.name()));
+    encoder
+        .encode(&families, &mut text)
+        .map_err(|fault| ApiError::internal("the metrics cannot be written", &fault))?;
+    Ok(([(CONTENT_TYPE, encoder.format_type().to_owned())], text))
 }
 
-fn expose(handle: &Handle, requests: &[(u16, u64)]) -> String {
-    let mut text = Exposition::default();
-    let facts = [("version", env!("CARGO_PKG_VERSION")), ("tz_database", Zone::database_version())];
-    text.facts("jobsd_build_info", "The program that answers.", &facts);
-    let counts = handle.counts();
-    runs(&mut text, &counts);
-    jobs(&mut text, handle);
-    store(&mut text, handle, &counts);
-    let answered = requests.iter().map(|(status, count)| (status.to_string(), *count));
-    text.by(Kind::Counter, "jobsd_api_requests_total", "Answered requests, by HTTP status.", "code", answered);
-    process(&mut text, handle);
-    text.into_text()
+/// What is so at the moment of the scrape.
+fn present(handle: &Handle) -> Vec<MetricFamily> {
+    let gauges = Gauges(Registry::new());
+    let version = env!("CARGO_PKG_VERSION");
+    gauges.one_of("jobsd_build_info", "The running version.", "version", [(version, 1)]);
+    gauges.one_of(
+        "jobsd_tz_database_info",
+        "The IANA time zone database carried.",
+        "release",
+        [(Zone::database_version(), 1)],
+    );
+    gauges.number(
+        "process_start_time_seconds",
+        "When the daemon began, in seconds of the epoch.",
+        handle.about().started_at.timestamp(),
+    );
+    of_the_process(&gauges);
+    of_jobs(&gauges, handle);
+    let ready = convert::ready(handle);
+    gauges.number("jobsd_ready", "Whether runs are started.", i64::from(ready.ok));
+    gauges.number(
+        "jobsd_supervisor_connected",
+        "Whether there is a supervisor.",
+        i64::from(ready.supervisor_pid.is_some()),
+    );
+    let state = match handle.store_health() {
+        WriteState::Writing => "writing",
+        WriteState::OnReserve => "on_reserve",
+        WriteState::Failing { .. } => "failing",
+        WriteState::Closed => "closed",
+    };
+    let states = ["writing", "on_reserve", "failing", "closed"].map(|word| (word, i64::from(word == state)));
+    gauges.one_of("jobsd_store_state", "1 for the state in which the store is.", "state", states);
+    // Without the file there is no size to tell.
+    if let Ok(bytes) = crate::store::database_bytes(&handle.about().state_dir) {
+        gauges.number("jobsd_store_size_bytes", "Size of the database on disk.", count(bytes));
+    }
+    gauges.0.gather()
 }
 
-fn runs(text: &mut Exposition, counts: &Counts) {
-    let finished = Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Skipped).map(|outcome| {
-        let count = counts.runs.get(outcome.name()).copied().unwrap_or_default();
-        (outcome.name().to_owned(), count)
-    });
-    text.by(Kind::Counter, "jobsd_runs_total", "Finished runs, by outcome.", "outcome", finished);
-    text.one(Kind::Counter, "jobsd_attempts_total", "Attempts of finished runs.", counts.attempts);
-    let skipped = SkipReason::ALL.iter().map(|reason| {
-        let count = counts.skips.get(reason.name()).copied().unwrap_or_default();
-        (reason.name().to_owned(), count)
-    });
-    text.by(Kind::Counter, "jobsd_skips_total", "Occurrences that did not run, by reason.", "reason", skipped);
-    let help = "From the start of a finished run's first attempt to its end.";
-    text.histogram("jobsd_run_duration_seconds", help, &counts.duration);
-    let help = "From the time at which a finished run of the schedule was due, jitter included, to its start.";
-    text.histogram("jobsd_run_lateness_seconds", help, &counts.lateness);
-    text.one(Kind::Counter, "jobsd_output_bytes_total", "Bytes that finished runs printed.", counts.output_bytes);
-    let help = "Bytes printed that the bound of the job's output cut.";
-    text.one(Kind::Counter, "jobsd_output_cut_bytes_total", help, counts.output_cut_bytes);
-    let help = "Bytes printed that could not be written.";
-    text.one(Kind::Counter, "jobsd_output_lost_bytes_total", help, counts.output_lost_bytes);
-}
-
-fn jobs(text: &mut Exposition, handle: &Handle) {
+fn of_jobs(gauges: &Gauges, handle: &Handle) {
+    let jobs = convert::jobs_health(handle);
+    gauges.number("jobsd_jobs", "Jobs.", count(jobs.total));
+    gauges.number("jobsd_jobs_paused", "Jobs whose schedule is suspended.", count(jobs.paused));
+    gauges.number("jobsd_jobs_disabled", "Jobs whose file says enabled = false.", count(jobs.disabled));
+    gauges.number("jobsd_jobs_faulty", "Jobs whose file is faulty.", count(jobs.faulty.len()));
+    gauges.number("jobsd_jobs_failing", "Jobs whose newest run failed.", count(jobs.failing.len()));
     let snapshot = handle.snapshot();
-    let mut by_state: Vec<(JobState, u64)> = JobState::ALL.iter().map(|&state| (state, 0)).collect();
-    let (mut faulty, mut failing) = (0_u64, 0_u64);
-    for job in snapshot.jobs.values() {
-        let state = convert::job_state(job, &snapshot);
-        by_state.iter_mut().filter(|(of, _)| *of == state).for_each(|(_, count)| *count += 1);
-        let present = !job.is_removed();
-        faulty += u64::from(present && job.fault.is_some());
-        let failed = job.state.last.as_ref().is_some_and(|last| convert::is_failure(&last.outcome));
-        failing += u64::from(present && failed);
-    }
-    let states = by_state.into_iter().map(|(state, count)| (state.name().to_owned(), count));
-    text.by(Kind::Gauge, "jobsd_jobs", "Jobs, by where they stand.", "state", states);
-    text.one(Kind::Gauge, "jobsd_jobs_faulty", "Jobs whose file is faulty, a last good revision or none.", faulty);
-    text.one(Kind::Gauge, "jobsd_jobs_failing", "Jobs whose newest run failed.", failing);
-    let live = [RunState::Queued, RunState::Starting, RunState::Running, RunState::Stopping, RunState::Backoff];
-    let live = live.map(|state| {
-        let count = snapshot.live.values().filter(|run| convert::run_state(run) == state).count();
-        (state.name().to_owned(), count)
-    });
-    text.by(Kind::Gauge, "jobsd_live_runs", "Runs that are not over, by where they stand.", "state", live);
-    let connected = matches!(*handle.supervisor(), SupervisorState::Connected { .. });
-    let help = "Whether the supervisor is connected: 1 or 0.";
-    text.one(Kind::Gauge, "jobsd_supervisor_connected", help, u8::from(connected));
+    let live = |state: RunState| {
+        let runs = snapshot.live.values().filter(|run| convert::run_state(&run.state) == state);
+        (state.name(), count(runs.count()))
+    };
+    let states =
+        [RunState::Queued, RunState::Starting, RunState::Running, RunState::Stopping, RunState::Backoff].map(live);
+    gauges.one_of(
+        "jobsd_live_runs",
+        "Runs that are not over, by state; queued is the length of all queues.",
+        "state",
+        states,
+    );
+    let skipped = snapshot.jobs.values().map(|job| job.state.totals.skipped).sum();
+    gauges.counter(
+        "jobsd_skipped_occurrences_total",
+        "Occurrences that did not run, since the jobs were first seen.",
+        skipped,
+    );
 }
 
-fn store(text: &mut Exposition, handle: &Handle, counts: &Counts) {
-    let writing = handle.store_health() == WriteState::Writing;
-    let help = "Whether new runs can be recorded: 1 or 0.";
-    text.one(Kind::Gauge, "jobsd_store_writable", help, u8::from(writing));
-    let help = "From the moment that a batch of changes was handed to the store until it was durable.";
-    text.histogram("jobsd_store_commit_duration_seconds", help, &counts.commits);
-    let help = "Commits that the store could not write, and that were tried again.";
-    text.one(Kind::Counter, "jobsd_store_commit_failures_total", help, counts.commit_failures);
-    if let Some(bytes) = size_of_directory(&handle.about().state_dir.join("db")) {
-        text.one(Kind::Gauge, "jobsd_store_size_bytes", "Size of the database's files.", bytes);
-    }
-}
-
-/// The files of a directory and of those in it; `None` when it cannot be read.
-fn size_of_directory(path: &Path) -> Option<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(path).ok()? {
-        let entry = entry.ok()?;
-        // A file may vanish between the two looks.
-        let Ok(metadata) = entry.metadata() else { continue };
-        bytes += if metadata.is_dir() { size_of_directory(&entry.path()).unwrap_or_default() } else { metadata.len() };
-    }
-    Some(bytes)
-}
-
-/// What every Prometheus client library tells of its process. What the kernel does not say is left out.
-fn process(text: &mut Exposition, handle: &Handle) {
-    let started_at = handle.about().started_at.timestamp();
-    text.one(Kind::Gauge, "process_start_time_seconds", "Start of the engine, in seconds since 1970.", started_at);
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // proc_pid_stat(5): behind the name in parentheses come the fields from the third on.
-    let fields: Vec<&str> = stat.rsplit_once(')').map_or_else(Vec::new, |(_, rest)| rest.split_whitespace().collect());
-    let field = |number: usize| fields.get(number - 3).and_then(|field| field.parse::<u64>().ok());
-    if let (Some(user), Some(system), Some(ticks)) = (field(14), field(15), limit(SysconfVar::CLK_TCK)) {
-        #[expect(clippy::cast_precision_loss, reason = "2^53 ticks are three million years")]
-        let seconds = (user + system) as f64 / ticks as f64;
-        text.one(Kind::Counter, "process_cpu_seconds_total", "CPU time of the engine.", seconds);
-    }
-    if let (Some(pages), Some(page)) = (field(24), limit(SysconfVar::PAGE_SIZE)) {
-        text.one(Kind::Gauge, "process_resident_memory_bytes", "Memory of the engine.", pages * page);
+/// As Prometheus' own clients name them.
+fn of_the_process(gauges: &Gauges) {
+    if let Some(bytes) = resident_bytes() {
+        gauges.number("process_resident_memory_bytes", "Resident memory of the daemon.", bytes);
     }
     if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
-        text.one(Kind::Gauge, "process_open_fds", "Open file descriptors of the engine.", open.count());
+        gauges.number("process_open_fds", "Open file descriptors of the daemon.", count(open.count()));
     }
 }
 
-fn limit(name: SysconfVar) -> Option<u64> {
-    sysconf(name).ok().flatten().and_then(|value| u64::try_from(value).ok()).filter(|&value| value > 0)
+/// The second field of /proc/self/statm, in pages (proc_pid_statm(5)).
+fn resident_bytes() -> Option<i64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: i64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
+    pages.checked_mul(page)
+}
+
+/// No count comes near the end of the range.
+fn count(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+/// Values that are set once, for one scrape.
+struct Gauges(Registry);
+
+impl Gauges {
+    fn number(&self, name: &str, help: &str, value: i64) {
+        let gauge = IntGauge::new(name, help).expect("a good name");
+        gauge.set(value);
+        self.0.register(Box::new(gauge)).expect("each name stands once");
+    }
+
+    fn counter(&self, name: &str, help: &str, value: u64) {
+        let counter = IntCounter::new(name, help).expect("a good name");
+        counter.inc_by(value);
+        self.0.register(Box::new(counter)).expect("each name stands once");
+    }
+
+    fn one_of<const N: usize>(&self, name: &str, help: &str, label: &str, values: [(&str, i64); N]) {
+        let gauges = IntGaugeVec::new(Opts::new(name, help), &[label]).expect("a good name");
+        for (word, value) in values {
+            gauges.with_label_values(&[word]).set(value);
+        }
+        self.0.register(Box::new(gauges)).expect("each name stands once");
+    }
 }

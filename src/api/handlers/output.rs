@@ -29,7 +29,7 @@ use crate::supervisor;
 const BATCHES_IN_FLIGHT: usize = 2;
 
 /// Query of `GET …/output`.
-#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutputParams {
     /// How it is written; `raw` unless said.
@@ -53,7 +53,7 @@ pub struct OutputParams {
 }
 
 /// How output is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// The bytes as they were printed, both streams in order of arrival.
@@ -280,7 +280,7 @@ impl Feed {
         let (api, id, attempt) = (self.api.clone(), self.id.clone(), place.attempt);
         let ended = async move {
             if let Err(fault) = wait_until(&api, &id, |run| has_ended(run, attempt)).await {
-                tracing::warn!(job = %id.job, run = %id, cause = fault.message, "the end of an attempt cannot be waited for");
+                tracing::warn!(run = %id, cause = fault.message, "the end of an attempt cannot be waited for");
                 // What is not known to be the end is none: the client goes away, or the server stops.
                 std::future::pending::<()>().await;
             }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Occurrence, Time};
 
 /// Answer of `GET /v1/jobs/{job}/explanation`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Explanation {
     /// The job.
     pub job: String,
@@ -14,7 +14,7 @@ pub struct Explanation {
 }
 
 /// What one schedule means, how often it runs, and what changes of the clock do to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ScheduleExplanation {
     /// As it was written, where it is an expression.
     pub expression: Option<String>,
@@ -43,7 +43,7 @@ pub struct ScheduleExplanation {
 }
 
 /// A key of a schedule with its value, as a job file writes them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ScheduleKey {
     /// As in `skip_on`.
     pub key: String,
@@ -52,7 +52,7 @@ pub struct ScheduleKey {
 }
 
 /// A change of a zone's clock and what follows from it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ClockChange {
     /// The first instant of the new time.
     pub at: Time,

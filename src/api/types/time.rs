@@ -14,8 +14,7 @@ use crate::clock::Timestamp;
 /// let time: Time = serde_json::from_str("\"2026-11-21T03:30:00.123456789+01:00\"").unwrap();
 /// assert_eq!(serde_json::to_string(&time).unwrap(), "\"2026-11-21T02:30:00.123456Z\"");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
-#[schema(value_type = String, format = DateTime, examples("2026-11-21T02:30:00Z"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub Timestamp);
 
 impl From<Timestamp> for Time {
@@ -27,6 +26,20 @@ impl From<Timestamp> for Time {
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.trunc_subsecs(6).to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+impl schemars::JsonSchema for Time {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "date-time",
+            "description": "An instant: RFC 3339, UTC, with Z and up to six digits of the second. Any offset is read.",
+        })
     }
 }
 

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::flags::LogLevel;
-use crate::daemon::OutputBounds;
-use crate::log::LogFormat;
+use crate::daemon::{LogFormat, OutputBounds};
 use crate::spec::{
     Faults, Field, Findings, OUTPUT_LEAST, OUTPUT_LIMIT, Problem, ReadContext, Table, check_defaults, syntax, values,
 };
@@ -20,7 +19,7 @@ use crate::spec::{
 /// socket = "/run/jobsd/jobsd.sock"
 /// supervisor_socket = "/run/jobsd/supervisor.sock"
 /// log = "info"                  # error | warn | info | debug | trace
-/// log_format = "auto"           # auto | text | json | journal
+/// log_format = "json"           # text | json | journal
 /// trust_owners = [1000]         # uids whose job files are believed, beside root's and the daemon's own
 ///
 /// [access]

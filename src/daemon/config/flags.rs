@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::log::LogFormat;
+use crate::daemon::LogFormat;
 
 /// Where things lie and who is believed. A flag wins over its environment variable, that over `jobsd.toml`, that over
 /// the defaults.
@@ -43,7 +43,7 @@ pub struct Flags {
     #[arg(long, env = "JOBSD_LOG", value_name = "LEVEL", value_enum)]
     pub log: Option<LogLevel>,
 
-    /// In which form [default: auto]
+    /// How the log is written [default: journal when systemd has connected standard error with it, else text]
     #[arg(long, env = "JOBSD_LOG_FORMAT", value_name = "FORMAT", value_enum)]
     pub log_format: Option<LogFormat>,
 }
