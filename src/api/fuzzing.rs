@@ -1,7 +1,5 @@
 //! What the fuzz target does with the text of a request. It lies here so that an ordinary test replays its corpus.
 
-use std::fmt::Debug;
-
 use axum::http::Uri;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +9,8 @@ use super::events::Hub;
 use super::extract::{body_of, query_of};
 use super::handlers::{events, explanation, jobs, output, runs, statistics};
 use super::types::{
-    ExportRequest, PauseRequest, PauseSelectionRequest, ReloadRequest, ResumeSelectionRequest, ShutdownRequest,
+    ExecRequest, ExportRequest, PauseRequest, PauseSelectionRequest, ReloadRequest, ResumeSelectionRequest,
+    ShutdownRequest,
 };
 use crate::clock::Timestamp;
 use crate::spec::JobName;
@@ -27,12 +26,14 @@ pub fn request(text: &str) {
     body::<PauseSelectionRequest>(text);
     body::<ResumeSelectionRequest>(text);
     body::<ExportRequest>(text);
+    body::<ExecRequest>(text);
     if let Ok(uri) = Uri::builder().path_and_query(format!("/?{text}")).build() {
         query(&uri);
     }
     if let Ok(place) = said(runs::parse_place(text)) {
         assert_eq!(said(runs::parse_place(&runs::write_place(place))), Ok(place));
     }
+    drop(said(output::parse_place_of_job(text)));
     if let Ok(name) = JobName::new(text) {
         assert_eq!(name.as_str(), text);
     }
@@ -42,10 +43,10 @@ pub fn request(text: &str) {
     );
 }
 
-fn body<T: Serialize + DeserializeOwned + Default + PartialEq + Debug>(text: &str) {
-    let Ok(request) = said(body_of::<T>(text.as_bytes())) else { return };
-    let written = serde_json::to_vec(&request).expect("a request has text keys");
-    assert_eq!(said(body_of::<T>(&written)), Ok(request));
+fn body<T: Serialize + DeserializeOwned + Default>(text: &str) {
+    let write = |request: &T| serde_json::to_vec(request).expect("a request has text keys");
+    let Ok(written) = said(body_of::<T>(text.as_bytes())).map(|request| write(&request)) else { return };
+    assert_eq!(said(body_of::<T>(&written)).map(|again| write(&again)), Ok(written));
 }
 
 fn query(uri: &Uri) {
