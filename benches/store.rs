@@ -134,9 +134,14 @@ fn run(job: JobName, number: u64) -> Run {
     let end = AttemptEnd {
         ending: Ending::Exited { wait_status: 0 },
         stopped: None,
+        out_of_memory: None,
         started_at: Some(at(number)),
         ended_at: at(number),
-        usage: Usage { cpu_user: Duration::from_micros(1500), cpu_system: Duration::ZERO, peak_memory_bytes: 1 << 21 },
+        usage: Usage {
+            cpu: Some(CpuTime { user: Duration::from_micros(1500), system: Duration::ZERO }),
+            peak_memory: Some(PeakMemory { bytes: 1 << 21, of: MemoryMeasure::Process }),
+            ..Usage::default()
+        },
         output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0 },
     };
     Run {

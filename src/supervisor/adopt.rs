@@ -95,7 +95,14 @@ impl Supervisor {
             main,
             tree,
             streams: Streams::new(pipes, writer),
-            stop: record.stopping.map_or(Stop::None, Stop::Signalled),
+            stop: match record.stopping {
+                None => Stop::None,
+                // The supervisor before this one has killed it, or died in the act.
+                Some(stopping) if stopping.kill_at <= now.monotonic => {
+                    Stop::Killing { stopping, again_at: now.monotonic }
+                }
+                Some(stopping) => Stop::Signalled(stopping),
+            },
             armed: None,
         }
     }
@@ -208,6 +215,7 @@ fn unseen(now: Now) -> AttemptEnd {
     AttemptEnd {
         ending: Ending::Unseen,
         stopped: None,
+        out_of_memory: None,
         started_at: None,
         ended_at: now.wall,
         usage: Usage::default(),

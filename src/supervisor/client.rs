@@ -15,7 +15,6 @@ use super::protocol::wire::{self, ToEngine, ToSupervisor};
 use super::protocol::{ConversionError, FrameBuffer, FrameError, encode};
 use crate::clock::BootId;
 use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, StopReason, Usage};
-use crate::spec::ProcessSpec;
 
 /// Time that the supervisor has to answer, and to take what is said to it. It never waits for anything, so that one that
 /// does not answer for so long hangs.
@@ -150,8 +149,7 @@ impl Link {
     /// for up to five seconds.
     ///
     /// A plan that does not fit into a message ([`FRAME_LIMIT`](super::protocol::FRAME_LIMIT)) is not sent: its attempt
-    /// is reported as ended, `SetupFailed`, in place of the supervisor. So is one that asks for what an older supervisor
-    /// does not know (`ENOSYS`): it would start the job without.
+    /// is reported as ended, `SetupFailed`, in place of the supervisor.
     ///
     /// # Errors
     /// When the connection is over; `Closed` is delivered, too.
@@ -164,12 +162,6 @@ impl Link {
             }
             Request::Acknowledge(attempt) => ToSupervisor::Acknowledge { attempt: attempt.into() },
         };
-        if let (wire::OLDER_VERSION, Request::Launch(plan)) = (self.supervisor.version, request)
-            && plan.process != ProcessSpec::default()
-        {
-            deliver(&self.deliver, Incoming::Report(not_sent(plan, Errno::ENOSYS)));
-            return Ok(());
-        }
         match (encode(&message), request) {
             (Ok(frame), _) => self.write(&frame),
             (Err(FrameError::TooLong { .. }), Request::Launch(plan) | Request::Find(plan)) => {
@@ -230,10 +222,11 @@ fn greet(first: ToEngine) -> Result<Supervisor, LinkError> {
 
 /// The end of an attempt whose plan the supervisor cannot be told.
 fn not_sent(plan: &LaunchPlan, errno: Errno) -> Report {
-    let failure = SetupFailure { step: "send plan".to_owned(), path: None, errno: errno as i32 };
+    let failure = SetupFailure::of_daemon("send plan", None, errno as i32);
     let end = AttemptEnd {
         ending: Ending::SetupFailed(failure),
         stopped: None,
+        out_of_memory: None,
         started_at: None,
         ended_at: clock::now().wall,
         usage: Usage::default(),

@@ -7,7 +7,7 @@ use jobsd::run::{Ending, Report, StopReason};
 use jobsd::supervisor::{LinkError, Request};
 use nix::sys::signal::{Signal, kill};
 
-use crate::world::{World, lives, plan, read_pid, wait_for, wait_status};
+use crate::world::{World, by_kill, by_signal, lives, plan, read_pid, wait_for, wait_status};
 
 /// A program that counts its starts, and waits for a file to end.
 fn counting(world: &World) -> String {
@@ -87,7 +87,7 @@ fn runs_do_not_notice_that_the_engine_dies() {
         })
         .collect();
     ends.sort_by(|one, other| one.0.cmp(&other.0));
-    assert_eq!(ends, [("alone".to_owned(), 5 << 8, None), ("short".to_owned(), 15, Some(StopReason::TimedOut))]);
+    assert_eq!(ends, [("alone".to_owned(), 5 << 8, None), ("short".to_owned(), 15, by_signal(StopReason::TimedOut))]);
     assert_eq!(world.printed(&plan.attempt), b"begun\ndone\n");
 }
 
@@ -198,7 +198,10 @@ fn ladders_and_deadlines_survive_the_supervisor() {
     ends.sort_by(|one, other| one.0.cmp(&other.0));
     assert_eq!(
         ends,
-        [("stopping".to_owned(), Some(StopReason::Cancelled)), ("timed".to_owned(), Some(StopReason::TimedOut))]
+        [
+            ("stopping".to_owned(), by_kill(StopReason::Cancelled)),
+            ("timed".to_owned(), by_signal(StopReason::TimedOut))
+        ]
     );
 }
 

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
@@ -151,6 +152,8 @@ pub(super) struct Child<'a> {
     from_files: Vec<(String, String)>,
     environment: Vec<CString>,
     filters: Vec<seccompiler::BpfProgram>,
+    /// Whether the job's user acts by now.
+    acts_as_user: bool,
 }
 
 /// What the supervisor found out for this attempt.
@@ -209,6 +212,7 @@ pub(super) fn run(host: &Host, plan: &LaunchPlan, launch: Launch<'_>, hands: Han
         from_files: Vec::new(),
         environment: Vec::new(),
         filters: Vec::new(),
+        acts_as_user: false,
     };
     for step in order() {
         if let Err(obstacle) = (step.act)(&mut child) {
@@ -223,7 +227,8 @@ pub(super) fn run(host: &Host, plan: &LaunchPlan, launch: Launch<'_>, hands: Han
 impl Child<'_> {
     /// Tells the record and the supervisor. What of it fails is no loss: the other still knows, or both are gone.
     fn report(&mut self, step: &str, obstacle: Obstacle) {
-        let failure = SetupFailure { step: step.to_owned(), path: obstacle.path, errno: obstacle.errno as i32 };
+        let user = self.acts_as_user.then(|| self.shown_user());
+        let failure = SetupFailure { step: step.to_owned(), path: obstacle.path, errno: obstacle.errno as i32, user };
         let line = Line::SetupFailed((&failure).into()).encode();
         let told = (self.hands.record.write_all(&line), self.hands.status.write_all(&line));
         if let (Err(_), Err(_)) = told {
@@ -280,7 +285,7 @@ impl Child<'_> {
 
     fn announce(&mut self) -> Result<(), Obstacle> {
         let now = clock::now();
-        let executed = Executed { wall: now.wall, monotonic: now.monotonic };
+        let executed = Executed { wall: now.wall, monotonic: now.monotonic, resident_bytes: resident_bytes() };
         let line = Line::Executing(executed.into()).encode();
         self.hands.record.write_all(&line).map_err(broken)?;
         // The supervisor may have died; its successor goes by the record.
@@ -289,6 +294,13 @@ impl Child<'_> {
             told => told.map_err(broken),
         }
     }
+}
+
+/// The largest resident set that this process had so far. It was a copy of the supervisor, and the kernel will count that
+/// as the program's: so it has to be known.
+fn resident_bytes() -> Option<u64> {
+    let kilobytes = getrusage(UsageWho::RUSAGE_SELF).ok()?.max_rss();
+    Some(u64::try_from(kilobytes).ok()?.saturating_mul(1024))
 }
 
 /// A standard library's error, about nothing in particular.
