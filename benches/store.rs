@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use jobsd::clock::{BootId, Timestamp};
 use jobsd::run::{
-    Attempt, AttemptEnd, Ending, Outcome, OutputSummary, Run, RunId, RunState, Scheduled, Trigger, Usage,
+    Attempt, AttemptEnd, CpuTime, Ending, MemoryMeasure, Outcome, OutputSummary, PeakMemory, Run, RunId, RunState,
+    Scheduled, Trigger, Usage,
 };
 use jobsd::scheduler::{Change, JobState, Totals};
 use jobsd::spec::{JobName, Revision};
@@ -142,7 +143,7 @@ fn run(job: JobName, number: u64) -> Run {
             peak_memory: Some(PeakMemory { bytes: 1 << 21, of: MemoryMeasure::Process }),
             ..Usage::default()
         },
-        output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0 },
+        output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0, ..OutputSummary::default() },
     };
     Run {
         id: RunId { job, number },
@@ -150,6 +151,7 @@ fn run(job: JobName, number: u64) -> Run {
         trigger: Trigger::Schedule(Scheduled { at: at(number), nominal: at(number).naive_utc(), note: None }),
         created_at: at(number),
         state: RunState::Finished { outcome: Outcome::Succeeded, ended_at: at(number) },
+        output_removed_at: None,
         attempts: vec![Attempt {
             number: 1,
             boot: BootId::new("4d2c1f3e-8a5b-4c6d-9e7f-001122334455"),

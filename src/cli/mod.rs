@@ -58,6 +58,7 @@ use usage::Unparsed;
 pub use exit::{EXIT_CODES, Exit};
 pub use failure::{Failure, Told};
 pub use moment::Zone;
+pub use schema::JOB_SCHEMA;
 pub use session::{Format, Session};
 pub use terminal::{Colour, Terminal};
 
@@ -155,6 +156,6 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
 }
 
 /// A number of things, in words.
-fn count(number: usize, thing: &str) -> String {
+fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

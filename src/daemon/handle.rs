@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, oneshot};
 
+use super::OutputBounds;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
 use crate::clock::Timestamp;
@@ -37,6 +38,7 @@ pub struct Published {
     /// What opening the store found wrong, until acknowledged.
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
+    pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
 }
 
 /// Facts of this process that do not change while it runs.

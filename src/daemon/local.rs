@@ -50,6 +50,8 @@ impl LocalWorld {
                         .supervisor
                         .store(Arc::new(SupervisorState::Connected { pid: link.supervisor().pid }));
                     self.link = Some(*link);
+                    // Said again after each loss, which the service manager takes without harm.
+                    self.manager.ready();
                     inputs.push(Input::Event(Event::SupervisorConnected, None));
                 }
                 Ok(Message::SupervisorLost { reason }) => {

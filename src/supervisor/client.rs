@@ -15,6 +15,7 @@ use super::protocol::wire::{self, ToEngine, ToSupervisor};
 use super::protocol::{ConversionError, FrameBuffer, FrameError, encode};
 use crate::clock::BootId;
 use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, StopReason, Usage};
+use crate::spec::OutputTo;
 
 /// Time that the supervisor has to answer, and to take what is said to it. It never waits for anything, so that one that
 /// does not answer for so long hangs.
@@ -149,7 +150,8 @@ impl Link {
     /// for up to five seconds.
     ///
     /// A plan that does not fit into a message ([`FRAME_LIMIT`](super::protocol::FRAME_LIMIT)) is not sent: its attempt
-    /// is reported as ended, `SetupFailed`, in place of the supervisor.
+    /// is reported as ended, `SetupFailed`, in place of the supervisor. So is one that asks for what an older supervisor
+    /// does not know (`ENOSYS`): it would start the job without.
     ///
     /// # Errors
     /// When the connection is over; `Closed` is delivered, too.
@@ -162,6 +164,12 @@ impl Link {
             }
             Request::Acknowledge(attempt) => ToSupervisor::Acknowledge { attempt: attempt.into() },
         };
+        if let (wire::OLDER_VERSION, Request::Launch(plan)) = (self.supervisor.version, request)
+            && (plan.output.to != OutputTo::Files || plan.output.rate.is_some())
+        {
+            deliver(&self.deliver, Incoming::Report(not_sent(plan, Errno::ENOSYS)));
+            return Ok(());
+        }
         match (encode(&message), request) {
             (Ok(frame), _) => self.write(&frame),
             (Err(FrameError::TooLong { .. }), Request::Launch(plan) | Request::Find(plan)) => {
