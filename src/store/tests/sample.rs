@@ -212,12 +212,12 @@ fn any_ending() -> impl Strategy<Value = Ending> {
 
 prop_compose! {
     fn any_end()(
-        ending in any_ending(),
+        ending in any_ending().boxed(),
         stopped in option::of(any_stopped()),
         started_at in option::of(any_time()),
         ended_at in any_time(),
         out_of_memory in option::of(any_kill()),
-        usage in any_usage(),
+        usage in any_usage().boxed(),
         (bytes, cut_bytes, lost_bytes, limited_bytes) in any::<(u64, u64, u64, u64)>(),
     ) -> AttemptEnd {
         AttemptEnd {
@@ -233,7 +233,8 @@ prop_compose! {
         boot in any_boot(),
         asked_at in any_time(),
         started_at in option::of(any_time()),
-        end in option::of((any_end(), any_outcome())),
+        // Strategies lie on the stack, and are large: a test has 2 MiB.
+        end in option::of((any_end().boxed(), any_outcome().boxed())),
     ) -> Attempt {
         Attempt { number, boot, asked_at, started_at, end }
     }
