@@ -24,7 +24,7 @@ pub enum Report {
         /// Which attempt.
         attempt: AttemptId,
         /// How.
-        end: AttemptEnd,
+        end: Box<AttemptEnd>,
     },
     /// The supervisor was asked about an attempt of which there is no trace: no directory, no process.
     NoTrace {

@@ -95,7 +95,7 @@ impl Scheduler {
             }
             Report::Ended { end, .. } => {
                 if is_current {
-                    self.attempt_ended(&attempt.run, end, now);
+                    self.attempt_ended(&attempt.run, *end, now);
                 }
                 self.ledger.effect(Effect::Acknowledge(attempt));
             }

@@ -70,7 +70,7 @@ impl One {
             usage: Usage::default(),
             output: OutputSummary::default(),
         };
-        self.step(Event::Report(Report::Ended { attempt, end }))
+        self.step(Event::Report(Report::Ended { attempt, end: Box::new(end) }))
     }
 }
 

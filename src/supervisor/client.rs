@@ -240,7 +240,7 @@ fn not_sent(plan: &LaunchPlan, errno: Errno) -> Report {
         usage: Usage::default(),
         output: OutputSummary::default(),
     };
-    Report::Ended { attempt: plan.attempt.clone(), end }
+    Report::Ended { attempt: plan.attempt.clone(), end: Box::new(end) }
 }
 
 /// The reading half.
@@ -285,7 +285,7 @@ fn meaning(message: ToEngine) -> Result<Report, LinkError> {
             Ok(Report::Started { attempt: name(attempt)?, pid, at })
         }
         ToEngine::Ended { attempt, end } => {
-            Ok(Report::Ended { attempt: name(attempt)?, end: (*end).try_into().map_err(LinkError::Meaning)? })
+            Ok(Report::Ended { attempt: name(attempt)?, end: Box::new((*end).try_into().map_err(LinkError::Meaning)?) })
         }
         ToEngine::NoTrace { attempt } => Ok(Report::NoTrace { attempt: name(attempt)? }),
         ToEngine::Refused { reason } => Err(LinkError::Refused(reason)),

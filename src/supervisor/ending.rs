@@ -258,7 +258,7 @@ impl Supervisor {
 
     /// Writes an end down, tells it, and keeps it until it is acknowledged.
     pub fn keep_end(&mut self, id: AttemptId, end: AttemptEnd, on_disk: OnDisk) {
-        let report = Report::Ended { attempt: id.clone(), end: end.clone() };
+        let report = Report::Ended { attempt: id.clone(), end: Box::new(end.clone()) };
         let mut kept = End { end, on_disk };
         self.write_end(&id, &mut kept);
         self.ends.insert(id, kept);

@@ -126,7 +126,7 @@ impl Supervisor {
     }
 
     fn start_in(
-        &self,
+        &mut self,
         plan: &LaunchPlan,
         dir: &Path,
         now: Now,
@@ -165,7 +165,9 @@ impl Supervisor {
             (Some(_), Entry::Born) | (None, _) => None,
         };
         let hands = Hands { record, status: status.1.into(), streams: [stdout.1, stderr.1], procs };
-        let launch = Launch { invocation: &facts.invocation, credentials: credentials.as_ref() };
+        let filter = self.filters.of(&plan.process.isolation);
+        let launch =
+            Launch { invocation: &facts.invocation, credentials: credentials.as_ref(), filter: filter.as_deref() };
         let main = self.fork(plan, launch, hands, cgroup)?;
         Ok((facts, main, Ends { streams: [stdout.0, stderr.0], status: status.0.into() }))
     }

@@ -17,6 +17,7 @@ use super::clock;
 use super::engines::Engines;
 use super::host::Host;
 use super::instance::{Instance, InstanceError};
+use super::isolate::syscalls::Filters;
 use super::journal::Journal;
 use super::streams::DRAIN_BYTES;
 use super::token::{Key, Token};
@@ -96,6 +97,8 @@ pub(super) struct Supervisor {
     next_key: Key,
     /// Bytes on their way from a pipe to a file.
     pub buffer: Vec<u8>,
+    /// What system calls of jobs go through, by what was asked for.
+    pub filters: Filters,
     pub instance: Instance,
     signals: SignalFd,
     mode: Mode,
@@ -191,6 +194,7 @@ impl Supervisor {
             timers: BTreeSet::new(),
             next_key: Key::FIRST,
             buffer: vec![0; DRAIN_BYTES],
+            filters: Filters::default(),
             instance,
             signals,
             mode: Mode::Idle { since: clock::now().monotonic },

@@ -176,7 +176,7 @@ impl HostAttempt {
     fn reports(&self, id: &AttemptId) -> Vec<Report> {
         let started = Report::Started { attempt: id.clone(), pid: 1000, at: self.started_at };
         match &self.end {
-            Some(end) => vec![Report::Ended { attempt: id.clone(), end: end.clone() }],
+            Some(end) => vec![Report::Ended { attempt: id.clone(), end: Box::new(end.clone()) }],
             None => vec![started],
         }
     }

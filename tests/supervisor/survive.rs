@@ -55,7 +55,7 @@ fn ends_are_told_until_they_are_acknowledged() {
     for _ in 0..2 {
         world.disconnect();
         world.connect();
-        assert_eq!(world.report(), Report::Ended { attempt: plan.attempt.clone(), end: end.clone() });
+        assert_eq!(world.report(), Report::Ended { attempt: plan.attempt.clone(), end: Box::new(end.clone()) });
     }
     world.send(&Request::Acknowledge(plan.attempt.clone()));
     world.assert_silent();

@@ -189,7 +189,7 @@ impl World {
     pub fn ended(&self, attempt: &AttemptId) -> AttemptEnd {
         loop {
             match self.report() {
-                Report::Ended { attempt: which, end } if which == *attempt => return end,
+                Report::Ended { attempt: which, end } if which == *attempt => return *end,
                 Report::Started { attempt: which, .. } if which == *attempt => {}
                 other => panic!("{attempt} did not end: {other:?}"),
             }

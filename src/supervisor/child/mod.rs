@@ -38,6 +38,7 @@ use super::fork::exit_now;
 use super::host::Host;
 use super::isolate::Obstacle;
 use super::isolate::credentials::Fetched;
+use super::isolate::program::Program;
 use super::line::Line;
 use super::process::Stat;
 use super::record::{Executed, Process};
@@ -151,7 +152,6 @@ pub(super) struct Child<'a> {
     /// Variables of files, the later ones winning.
     from_files: Vec<(String, String)>,
     environment: Vec<CString>,
-    filters: Vec<seccompiler::BpfProgram>,
     /// Whether the job's user acts by now.
     acts_as_user: bool,
 }
@@ -162,6 +162,8 @@ pub(super) struct Launch<'a> {
     pub invocation: &'a str,
     /// Where its credentials lie, when it has any.
     pub credentials: Option<&'a CredentialsPlace>,
+    /// What its system calls go through, when they are looked at.
+    pub filter: Option<&'a Program>,
 }
 
 /// Where the credentials of an attempt lie.
@@ -211,7 +213,6 @@ pub(super) fn run(host: &Host, plan: &LaunchPlan, launch: Launch<'_>, hands: Han
         credentials: Vec::new(),
         from_files: Vec::new(),
         environment: Vec::new(),
-        filters: Vec::new(),
         acts_as_user: false,
     };
     for step in order() {

@@ -122,7 +122,7 @@ impl From<&Report> for wire::ToEngine {
             Report::Started { attempt, pid, at } => {
                 Self::Started { attempt: attempt.into(), pid: *pid, at_unix_micros: at.timestamp_micros() }
             }
-            Report::Ended { attempt, end } => Self::Ended { attempt: attempt.into(), end: Box::new(end.into()) },
+            Report::Ended { attempt, end } => Self::Ended { attempt: attempt.into(), end: Box::new((&**end).into()) },
             Report::NoTrace { attempt } => Self::NoTrace { attempt: attempt.into() },
         }
     }
@@ -274,7 +274,7 @@ mod tests {
             },
             ..end()
         };
-        let report = Report::Ended { attempt: id(), end: end.clone() };
+        let report = Report::Ended { attempt: id(), end: Box::new(end.clone()) };
         assert_eq!(serde_json::to_string(&wire::ToEngine::from(&report)).unwrap(), ENDED_3);
         assert_eq!(read(ENDED_3), (id(), end));
     }
