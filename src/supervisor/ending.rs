@@ -217,6 +217,7 @@ impl Supervisor {
         };
         let id = attempt.id.clone();
         self.by_id.remove(&id);
+        self.left.insert(id.clone());
         self.keep_end(id, end, OnDisk::NotYet);
         self.arm(key);
     }
@@ -228,6 +229,10 @@ impl Supervisor {
         if let Some(mut attempt) = self.attempts.remove(&key) {
             attempt.streams.finish(&self.epoll, clock::now().wall);
             remove_credentials(&attempt);
+            self.left.remove(&attempt.id);
+            if !self.ends.contains_key(&attempt.id) {
+                self.journal.forget(&attempt.id);
+            }
         }
     }
 

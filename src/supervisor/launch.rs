@@ -236,10 +236,15 @@ impl Supervisor {
             Main::Adopted(_, handle) => self.watch(handle, Token::Adopted(key)),
             Main::Gone => {}
         }
-        if matches!(attempt.phase, Phase::Ending(_)) {
-            self.ending.insert(key);
+        match attempt.phase {
+            Phase::SettingUp(_) | Phase::Running(_) => drop(self.by_id.insert(attempt.id.clone(), key)),
+            Phase::Ending(_) => {
+                self.ending.insert(key);
+                self.by_id.insert(attempt.id.clone(), key);
+            }
+            // Its end was told: requests about it are answered with that.
+            Phase::Left { .. } => drop(self.ending.insert(key)),
         }
-        self.by_id.insert(attempt.id.clone(), key);
         self.attempts.insert(key, attempt);
         self.arm(key);
     }

@@ -87,6 +87,8 @@ pub(super) struct Supervisor {
     pub by_pid: HashMap<Pid, Key>,
     /// Attempts whose main process has ended.
     pub ending: BTreeSet<Key>,
+    /// Those of them whose end was told and whose processes go on.
+    pub left: BTreeSet<AttemptId>,
     /// Whether something happened that may have ended one of them.
     pub look_at_ending: bool,
     /// Ends that the engine has not acknowledged.
@@ -188,6 +190,7 @@ impl Supervisor {
             by_id: HashMap::new(),
             by_pid: HashMap::new(),
             ending: BTreeSet::new(),
+            left: BTreeSet::new(),
             look_at_ending: false,
             write_again_at: Monotonic::from_duration(Duration::ZERO),
             ends: BTreeMap::new(),
