@@ -126,6 +126,7 @@ fn changes(number: u64) -> Vec<Change> {
         removed_at: None,
         last: None,
         open_skip: None,
+        ad_hoc: None,
         totals: Totals { succeeded: number, ..Totals::default() },
     };
     vec![Change::Job(job.clone(), Box::new(state)), Change::Run(Box::new(run(job, number)))]

@@ -77,6 +77,8 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         health: store.health(),
         notes: arc_swap::ArcSwap::from_pointee(notes),
         caretaker: store.caretaker(),
+        reading: arc_swap::ArcSwap::from_pointee(config.reading.clone()),
+        metrics: super::Metrics::default(),
         output_bounds: arc_swap::ArcSwap::from_pointee(config.output),
     });
     let handle = Handle::new(mailbox.clone(), loader_bell.clone(), Arc::clone(&published));

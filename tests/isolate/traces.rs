@@ -39,7 +39,7 @@ impl Traces {
         Self {
             mounts,
             children: children.split_whitespace().map(|pid| pid.parse().unwrap()).collect(),
-            descriptors: names(&format!("/proc/{pid}/fd")).len(),
+            descriptors: names(format!("/proc/{pid}/fd")).len(),
             cgroups: cgroups_of(world),
             credentials: names(world.path("credentials")).len(),
             temporary: names("/tmp").into_iter().filter(|name| name.starts_with("trace-of-a-job-")).collect(),
@@ -72,12 +72,12 @@ fn plan(number: u32, who: &str) -> jobsd::run::LaunchPlan {
         _ => "true",
     };
     let mut process = ProcessSpec { isolation: Isolation::of_profile(profile), ..ProcessSpec::default() };
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         let source = jobsd::spec::Credential::Command(vec!["echo".into(), "secret".into()]);
         process.inputs.credentials = [("token".to_owned(), source)].into();
     }
     let mut plan = job(&format!("traces-{who}"), line, process);
-    if number % 11 == 0 {
+    if number.is_multiple_of(11) {
         plan.working_directory = Some("/nowhere/at/all".into());
     }
     plan.attempt = AttemptId { run: format!("traces-{who}/{}", number + 1).parse().unwrap(), attempt: 1 };

@@ -3,9 +3,11 @@
 
 mod crash;
 mod documents;
+mod exec;
 mod harness;
 mod line;
 mod output;
 mod readme;
 mod reload;
+mod reporting;
 mod schedule;

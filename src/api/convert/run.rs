@@ -225,7 +225,8 @@ fn setup_failure(failure: &SetupFailure) -> types::SetupFailure {
     }
 }
 
-const fn state(state: &RunState) -> types::RunState {
+/// Where a run stands, in the word of the wire.
+pub const fn state(state: &RunState) -> types::RunState {
     match state {
         RunState::Queued { .. } => types::RunState::Queued,
         RunState::Starting { .. } => types::RunState::Starting,

@@ -1,11 +1,12 @@
 //! Runs, skips and history on the wire.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{MemoryMeasure, Outcome, RunState, Rung, Time, Trigger};
 
 /// Answer of `GET /v1/jobs/{job}/runs`: a page of a job's history, newest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryPage {
     /// Runs and skips.
     pub entries: Vec<Entry>,
@@ -14,7 +15,7 @@ pub struct HistoryPage {
 }
 
 /// Answer of `GET /v1/runs`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Runs {
     /// Runs that are not finished, in order of their names.
     pub live: Vec<Entry>,
@@ -23,7 +24,7 @@ pub struct Runs {
 }
 
 /// One record of history: a run, or occurrences that did not become one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// The run's name, as in `backup/42`; null for a skip.
     pub run: Option<String>,
@@ -70,7 +71,7 @@ pub struct Entry {
 }
 
 /// Consecutive occurrences that did not run, for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SkipSpan {
     /// Why, in one stable word.
     pub reason: String,
@@ -83,7 +84,7 @@ pub struct SkipSpan {
 }
 
 /// Answer of `GET /v1/jobs/{job}/runs/{number}`: a run with its attempts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// The run.
     #[serde(flatten)]
@@ -105,7 +106,7 @@ pub struct Run {
 }
 
 /// One launch inside a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// Its number, from 1.
     pub attempt: u32,
@@ -160,7 +161,7 @@ pub struct Attempt {
 }
 
 /// A kill by the kernel for want of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutOfMemory {
     /// The job's own limit, when it was that which was reached.
     pub limit_bytes: Option<u64>,
@@ -169,7 +170,7 @@ pub struct OutOfMemory {
 }
 
 /// Why a program could not be executed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SetupFailure {
     /// The step that failed.
     pub step: String,
@@ -184,7 +185,7 @@ pub struct SetupFailure {
 }
 
 /// How much an attempt printed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputBytes {
     /// Bytes printed.
     pub bytes: u64,
@@ -199,7 +200,7 @@ pub struct OutputBytes {
 }
 
 /// Answer of `POST /v1/jobs/{job}/runs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Triggered {
     /// The new run's name, as in `backup/42`.
     pub run: String,
@@ -210,7 +211,7 @@ pub struct Triggered {
 }
 
 /// Answer to a cancellation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cancelled {
     /// Runs that are being stopped, or were taken out of the queue.
     pub cancelled: Vec<String>,

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::clock::{BootId, Monotonic, Timestamp};
 use crate::run::*;
-use crate::scheduler::{JobState, LastRun, Pause, Totals};
+use crate::scheduler::{AdHoc, JobState, LastRun, Pause, Totals};
 use crate::spec::{JobName, OutputTo, Revision, Source};
 
 pub(in crate::store) fn job(name: &str) -> JobName {
@@ -36,6 +36,7 @@ pub(in crate::store) fn state(last_number: u64) -> JobState {
         removed_at: None,
         last: None,
         open_skip: None,
+        ad_hoc: None,
         totals: Totals::default(),
     }
 }
@@ -341,8 +342,9 @@ prop_compose! {
         open_skip in option::of(any_skip()),
         (succeeded, unsuccessful, skipped) in any::<(u64, u64, u64)>(),
         run_time in any_span(),
+        ad_hoc in option::of(any::<u32>().prop_map(|uid| AdHoc { uid })),
     ) -> JobState {
         let totals = Totals { succeeded, unsuccessful, skipped, run_time };
-        JobState { revision, cursor, first_seen, last_number, paused, removed_at, last, open_skip, totals }
+        JobState { revision, cursor, first_seen, last_number, paused, removed_at, last, open_skip, totals, ad_hoc }
     }
 }
