@@ -10,6 +10,7 @@ mod daemon;
 mod error;
 mod event;
 mod exec;
+mod explanation;
 mod health;
 mod job;
 mod output;
@@ -24,6 +25,7 @@ pub use daemon::{Config, ReloadRequest, Reloaded, ShutdownMode, ShutdownRequest,
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
 pub use exec::{ExecRequest, Executed};
+pub use explanation::{ClockChange, Explanation, ScheduleExplanation, ScheduleKey};
 pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready, StoreHealth, StrayFile};
 pub use job::{
     CommandLine, Definition, ExcludedInstant, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence,
