@@ -111,7 +111,7 @@ fn reopening(dir: &Path) {
     let store = Store::open(dir, Options::at(at(0))).expect("the store opens").store;
     println!("open with {RUNS} runs, all checked: {:.2?}", start.elapsed());
     let start = now();
-    let found = store.reader().recent(100).expect("readable");
+    let found = store.reader().recent(None, 100).expect("readable");
     println!("the {} newest entries: {:.2?}", found.len(), start.elapsed());
 }
 

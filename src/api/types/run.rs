@@ -21,6 +21,9 @@ pub struct Runs {
     pub live: Vec<Entry>,
     /// Finished runs and skips of all jobs, newest first.
     pub recent: Vec<Entry>,
+    /// When older ones follow: the value for `before` that asks for them.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// One record of history: a run, or occurrences that did not become one.
