@@ -171,8 +171,14 @@ struct Filter {
 
 impl Filter {
     fn of(args: &HistoryArgs, terminal: &Terminal) -> Result<Self, Failure> {
-        const FAILED: [Outcome; 5] =
-            [Outcome::Failed, Outcome::Signaled, Outcome::TimedOut, Outcome::SetupFailed, Outcome::Lost];
+        const FAILED: [Outcome; 6] = [
+            Outcome::Failed,
+            Outcome::Signaled,
+            Outcome::OutOfMemory,
+            Outcome::TimedOut,
+            Outcome::SetupFailed,
+            Outcome::Lost,
+        ];
         let outcomes =
             if args.failed { FAILED.map(|outcome| outcome.name().to_owned()).to_vec() } else { args.outcome.clone() };
         let time = |text: &Option<String>| {

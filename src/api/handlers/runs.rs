@@ -203,14 +203,7 @@ pub async fn show(
             }
         }
     };
-    Ok(Json(convert::run(&run, user_of(&api, &run).as_deref())))
-}
-
-/// As whom a run's definition runs, while it is the one in force.
-fn user_of(api: &Api, run: &Run) -> Option<String> {
-    let snapshot = api.handle().snapshot();
-    let spec = snapshot.jobs.get(&run.id.job)?.spec.as_ref()?;
-    spec.identity.user.clone().filter(|_| spec.revision == run.revision)
+    Ok(Json(convert::run(&run)))
 }
 
 /// The run when it is over: at once, or with the announcement of its end.
