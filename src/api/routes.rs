@@ -10,7 +10,9 @@ use axum::routing::{MethodRouter, get, post};
 use super::access::Action;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::handlers::{daemon, events, health, jobs, metrics, output, pauses, runs, state, statistics};
+use super::handlers::{
+    daemon, events, exec, explanation, health, jobs, metrics, output, pauses, runs, state, statistics,
+};
 use super::openapi::openapi;
 use super::state::Api;
 use super::types::ErrorCode;
@@ -39,15 +41,18 @@ fn table() -> Vec<Route> {
         read("/v1/jobs", jobs::list),
         read("/v1/jobs/{job}", jobs::show),
         read("/v1/jobs/{job}/next", jobs::next),
+        read("/v1/jobs/{job}/explanation", explanation::explanation),
         read("/v1/jobs/{job}/statistics", statistics::of_job),
         operate("/v1/jobs/{job}/pause", pauses::pause),
         operate("/v1/jobs/{job}/resume", pauses::resume),
         operate("/v1/jobs/{job}/cancel", runs::cancel_all),
         read("/v1/jobs/{job}/runs", runs::history),
         operate("/v1/jobs/{job}/runs", runs::trigger),
+        read("/v1/jobs/{job}/output", output::of_job),
         read("/v1/jobs/{job}/runs/{number}", runs::show),
         operate("/v1/jobs/{job}/runs/{number}/cancel", runs::cancel),
         read("/v1/jobs/{job}/runs/{number}/output", output::output),
+        operate("/v1/exec", exec::exec),
         operate("/v1/pause", pauses::pause_selection),
         operate("/v1/resume", pauses::resume_selection),
         read("/v1/runs", runs::recent),

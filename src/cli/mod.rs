@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod ending;
 mod events;
+mod exec;
 mod exit;
 mod explain;
 mod export;
@@ -128,6 +129,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::List(args) => list::run(session, args).await,
         Verb::Show(args) => show::run(session, args).await,
         Verb::Run(args) => run_verb::run(session, args).await,
+        Verb::Exec(args) => exec::run(session, args).await,
         Verb::Logs(args) => logs::run(session, args).await,
         Verb::History(args) => history::run(session, args).await,
         Verb::Cancel(args) => cancel::run(session, args).await,
@@ -138,7 +140,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Statistics(args) => statistics::run(session, args).await,
         Verb::Events(args) => events::run(session, args).await,
         Verb::Simulate(args) => simulate::run(session, args).await,
-        Verb::Explain(args) => explain::run(session, &args),
+        Verb::Explain(args) => explain::run(session, &args).await,
         Verb::Why(args) => why::run(session, args).await,
         Verb::Check(args) => check::run(session, args),
         Verb::Diff(args) => diff::run(session, args).await,

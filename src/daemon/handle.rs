@@ -6,13 +6,14 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, oneshot};
 
 use super::OutputBounds;
+use super::jobs_dir::Reading;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
 use super::metrics::Metrics;
 use crate::clock::Timestamp;
-use crate::schedule::Boot;
+use crate::schedule::{Boot, Calendars};
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
-use crate::spec::Fault;
+use crate::spec::{Fault, LoadedSpec};
 use crate::store;
 
 /// A clonable handle to the running daemon. Commands are answered after their commit; reads come from the newest
@@ -34,13 +35,24 @@ pub struct Published {
     pub(super) jobs_dir_fault: arc_swap::ArcSwapOption<String>,
     /// Files of the jobs directory that should be jobs and whose names cannot be.
     pub(super) strays: arc_swap::ArcSwap<Vec<Fault>>,
+    pub(super) circumstances: arc_swap::ArcSwap<Circumstances>,
     pub(super) store: store::Reader,
     pub(super) health: store::Health,
     /// What opening the store found wrong, until acknowledged.
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
+    pub(super) reading: arc_swap::ArcSwap<Reading>,
     pub(super) metrics: Metrics,
     pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
+}
+
+/// What the stored definitions are read with, as of the newest look at the jobs directory.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// Defaults, zone, rights.
+    pub reading: Reading,
+    /// The calendars, in their last good form where they are faulty or missing.
+    pub calendars: Arc<Calendars>,
 }
 
 /// Facts of this process that do not change while it runs.
@@ -127,6 +139,21 @@ impl Handle {
         receiver.await.map_err(|_| RequestError::Gone)?.map_err(RequestError::Refused)
     }
 
+    /// Hands the definition of an ad-hoc job to the scheduler and waits for its answer.
+    ///
+    /// # Errors
+    /// When it is refused, the daemon is busy, or goes down meanwhile.
+    pub async fn define(&self, job: LoadedSpec, uid: u32) -> Result<Answer, RequestError> {
+        let (sender, receiver) = oneshot::channel();
+        self.mailbox.define(job, uid, sender)?;
+        receiver.await.map_err(|_| RequestError::Gone)?.map_err(RequestError::Refused)
+    }
+
+    /// What job files are read with.
+    pub fn reading(&self) -> Arc<Reading> {
+        self.published.reading.load_full()
+    }
+
     /// Reads the jobs directory now. `force` takes a set over in which more than half of the jobs are gone.
     ///
     /// # Errors
@@ -155,6 +182,11 @@ impl Handle {
     /// Changes as they are committed. A listener that falls behind by more than the channel holds is told so.
     pub fn subscribe(&self) -> broadcast::Receiver<Announcement> {
         self.published.announcements.subscribe()
+    }
+
+    /// What the stored definitions are read with.
+    pub fn circumstances(&self) -> Arc<Circumstances> {
+        self.published.circumstances.load_full()
     }
 
     /// The history.

@@ -36,6 +36,7 @@ pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
         removed_at: job.state.removed_at.map(Time),
         tags: spec.map(|spec| spec.tags.iter().cloned().collect()).unwrap_or_default(),
         owner: spec.and_then(|spec| spec.owner.clone()),
+        ad_hoc_uid: job.state.ad_hoc.map(|ad_hoc| ad_hoc.uid),
         totals: types::Totals {
             succeeded: job.state.totals.succeeded,
             unsuccessful: job.state.totals.unsuccessful,
@@ -146,10 +147,11 @@ fn state(job: &Job, live: &[types::LiveRun]) -> JobState {
 }
 
 fn last_run(job: &Job, last: &LastRun) -> types::LastRun {
-    let (exit_code, signal) = match &last.outcome {
+    let (told, signal) = match &last.outcome {
         Outcome::Failed { exit_code } => (Some(*exit_code), None),
         Outcome::Signaled { signal, .. } => (None, Some(*signal)),
         Outcome::Succeeded
+        | Outcome::OutOfMemory(_)
         | Outcome::TimedOut
         | Outcome::Cancelled
         | Outcome::Replaced
@@ -160,7 +162,7 @@ fn last_run(job: &Job, last: &LastRun) -> types::LastRun {
     types::LastRun {
         run: RunId { job: job.name.clone(), number: last.number }.to_string(),
         outcome: outcome(&last.outcome),
-        exit_code,
+        exit_code: last.exit_code.or(told),
         signal,
         started_at: last.started_at.map(Time),
         ended_at: Time(last.ended_at),

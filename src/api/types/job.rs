@@ -47,6 +47,8 @@ pub struct Job {
     pub tags: Vec<String>,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// Who asked for it, when it is an ad-hoc job: one that no file defines.
+    pub ad_hoc_uid: Option<u32>,
     /// Counts since it was first seen.
     pub totals: Totals,
 }
@@ -150,7 +152,7 @@ pub struct LastRun {
     pub run: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// Its exit code, when it did not succeed and had one.
+    /// The exit code of its last attempt, when that exited.
     pub exit_code: Option<u8>,
     /// The signal that ended it, when one did.
     pub signal: Option<i32>,

@@ -31,6 +31,7 @@ pub fn job(name: &str) -> Job {
         fault: None,
         removed_at: None,
         tags: Vec::new(),
+        ad_hoc_uid: None,
         owner: None,
         totals: Totals { succeeded: 40, unsuccessful: 1, skipped: 0, run_seconds: 820.0 },
     }
@@ -148,7 +149,7 @@ pub fn ended(number: u64, wait_status: i32, outcome: run::Outcome) -> run::Run {
 }
 
 pub fn wire(run: &run::Run) -> Run {
-    convert::run(run, None)
+    convert::run(run)
 }
 
 /// Runs and skips of backup, newest first.
