@@ -7,6 +7,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
+use super::shutdown::ShutdownMode;
 use crate::clock::Timestamp;
 use crate::schedule::Boot;
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
@@ -95,17 +96,6 @@ pub enum RequestError {
     /// The daemon ended before it answered.
     #[error("the daemon is going down")]
     Gone,
-}
-
-/// How the daemon goes down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ShutdownMode {
-    /// Now; live runs go on under the supervisor and are found again.
-    LeaveRuns,
-    /// Start nothing new, wait until every live run has ended, then go down.
-    Drain,
-    /// Stop every live run, wait until they have ended, then go down.
-    StopRuns,
 }
 
 impl Handle {
