@@ -104,6 +104,10 @@ impl From<Refusal> for ApiError {
             }
             Refusal::NothingLive(_) => Self::new(ErrorCode::NotLive, message),
             Refusal::UntilPassed(_) => Self::new(ErrorCode::UntilPassed, message),
+            Refusal::NameTaken(job) => Self::new(ErrorCode::NameTaken, message)
+                .hint(format!("choose another name, or none; `jobctl show {job}` shows what has it")),
+            Refusal::TooManyAdHoc => Self::new(ErrorCode::QueueFull, message)
+                .hint("`jobctl list` shows them, `jobctl cancel` takes them back"),
             Refusal::Draining => {
                 Self::new(ErrorCode::Draining, message).hint("try again when the daemon has been started again")
             }

@@ -163,12 +163,12 @@ fn show(session: &mut Session, checked: &[Checked]) -> Result<(), Failure> {
         session.terminal.line(format!("{report}\n"))?;
     }
     session.terminal.flush()?;
-    let files = super::count(checked.len(), "file");
+    let files = super::counted(checked.len(), "file");
     session.terminal.say(match faulty.len() {
         0 => format!("{files} checked: {}", Tone::Good.paint("good", colour)),
         number => {
             let faults: usize = faulty.iter().map(|faults| faults.iter().count() + faults.untold()).sum();
-            format!("{files} checked: {number} faulty, {} in all", super::count(faults, "fault"))
+            format!("{files} checked: {number} faulty, {} in all", super::counted(faults, "fault"))
         }
     });
     Ok(())

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::session::Session;
 use super::style::Tone;
 use super::target::job_path;
-use super::{Exit, Failure, check, count, list};
+use super::{Exit, Failure, check, counted, list};
 use crate::api::convert;
 use crate::api::types::{Config as DaemonConfig, Definition, Job, JobDetail, Version};
 use crate::daemon::Config;
@@ -212,7 +212,7 @@ fn show(session: &mut Session, plan: &Plan) -> Result<(), Failure> {
     terminal.say(format!(
         "{}, {}, {} unchanged",
         told.join(", "),
-        count(plan.faulty.len(), "faulty file"),
+        counted(plan.faulty.len(), "faulty file"),
         plan.unchanged
     ));
     Ok(())

@@ -84,6 +84,7 @@ impl Exit {
                 | ErrorCode::NotLive
                 | ErrorCode::Faulty
                 | ErrorCode::Overlap
+                | ErrorCode::NameTaken
                 | ErrorCode::QueueFull
                 | ErrorCode::HeldBack
                 | ErrorCode::BodyTooLarge,

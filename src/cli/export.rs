@@ -82,11 +82,11 @@ fn export_crontab(session: &mut Session, args: &CrontabArgs) -> Result<Exit, Fai
     let exported = crontab(&jobs, form, usual);
     session.terminal.data(&exported.text)?;
     session.terminal.say(format!(
-        "{} jobs: {} lines; {} that a crontab cannot say, {} settings that it has no words for",
-        jobs.len(),
-        exported.lines,
+        "{}: {}; {} that a crontab cannot say, {} that it has no words for",
+        super::counted(jobs.len(), "job"),
+        super::counted(exported.lines, "line"),
         exported.unsaid,
-        exported.losses
+        super::counted(exported.losses, "setting")
     ));
     Ok(if faulty == 0 { Exit::Done } else { Exit::Failure })
 }

@@ -4,7 +4,7 @@ use super::moment::relative;
 use super::session::{Format, Session};
 use super::style::Tone;
 use super::terminal::Terminal;
-use super::{Exit, Failure, count};
+use super::{Exit, Failure, counted};
 use crate::api::client::ClientError;
 use crate::api::types::{Health, JobsHealth};
 
@@ -64,7 +64,7 @@ fn show_jobs(jobs: &JobsHealth, terminal: &mut Terminal) -> std::io::Result<()> 
         jobs.disabled,
         jobs.faulty.len(),
         jobs.failing.len(),
-        count(jobs.live_runs, "live run")
+        counted(jobs.live_runs, "live run")
     ))?;
     if let Some(fault) = &jobs.jobs_dir_fault {
         terminal.line(format!("files    {fault}; the jobs stay as they were"))?;

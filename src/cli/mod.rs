@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod ending;
 mod events;
+mod exec;
 mod exit;
 mod explain;
 mod export;
@@ -58,6 +59,7 @@ use usage::Unparsed;
 pub use exit::{EXIT_CODES, Exit};
 pub use failure::{Failure, Told};
 pub use moment::Zone;
+pub use schema::JOB_SCHEMA;
 pub use session::{Format, Session};
 pub use terminal::{Colour, Terminal};
 
@@ -127,6 +129,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::List(args) => list::run(session, args).await,
         Verb::Show(args) => show::run(session, args).await,
         Verb::Run(args) => run_verb::run(session, args).await,
+        Verb::Exec(args) => exec::run(session, args).await,
         Verb::Logs(args) => logs::run(session, args).await,
         Verb::History(args) => history::run(session, args).await,
         Verb::Cancel(args) => cancel::run(session, args).await,
@@ -155,6 +158,6 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
 }
 
 /// A number of things, in words.
-fn count(number: usize, thing: &str) -> String {
+fn counted(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

@@ -206,10 +206,10 @@ fn show(
     let count = |wanted: fn(&Event) -> bool| plan.events.iter().filter(|event| wanted(event)).count();
     terminal.line(format!("{} to {}", zone.exact(from), zone.exact(to)))?;
     terminal.line(format!(
-        "{} jobs: {} starts, {} overlaps that do not run, {} excluded, {} moved or doubled by the clock or a calendar",
-        fleet.jobs.len(),
-        count(|event| event.fate.starts()),
-        count(|event| matches!(event.fate, Fate::Overlaps { .. })),
+        "{}: {}, {} that do not run, {} excluded, {} moved or doubled by the clock or a calendar",
+        super::counted(fleet.jobs.len(), "job"),
+        super::counted(count(|event| event.fate.starts()), "start"),
+        super::counted(count(|event| matches!(event.fate, Fate::Overlaps { .. })), "overlap"),
         count(|event| matches!(event.fate, Fate::Excluded { .. })),
         count(|event| event.note.is_some()),
     ))?;

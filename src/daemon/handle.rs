@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, oneshot};
 
+use super::OutputBounds;
+use super::jobs_dir::Reading;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
+use super::metrics::Metrics;
 use super::shutdown::ShutdownMode;
 use crate::clock::Timestamp;
 use crate::schedule::Boot;
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
-use crate::spec::Fault;
+use crate::spec::{Fault, LoadedSpec};
 use crate::store;
 
 /// A clonable handle to the running daemon. Commands are answered after their commit; reads come from the newest
@@ -38,6 +41,9 @@ pub struct Published {
     /// What opening the store found wrong, until acknowledged.
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
+    pub(super) reading: arc_swap::ArcSwap<Reading>,
+    pub(super) metrics: Metrics,
+    pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
 }
 
 /// Facts of this process that do not change while it runs.
@@ -111,6 +117,21 @@ impl Handle {
         let (sender, receiver) = oneshot::channel();
         self.mailbox.command(command, sender)?;
         receiver.await.map_err(|_| RequestError::Gone)?.map_err(RequestError::Refused)
+    }
+
+    /// Hands the definition of an ad-hoc job to the scheduler and waits for its answer.
+    ///
+    /// # Errors
+    /// When it is refused, the daemon is busy, or goes down meanwhile.
+    pub async fn define(&self, job: LoadedSpec, uid: u32) -> Result<Answer, RequestError> {
+        let (sender, receiver) = oneshot::channel();
+        self.mailbox.define(job, uid, sender)?;
+        receiver.await.map_err(|_| RequestError::Gone)?.map_err(RequestError::Refused)
+    }
+
+    /// What job files are read with.
+    pub fn reading(&self) -> Arc<Reading> {
+        self.published.reading.load_full()
     }
 
     /// Reads the jobs directory now. `force` takes a set over in which more than half of the jobs are gone.
@@ -191,6 +212,11 @@ impl Handle {
     /// Facts of this process.
     pub fn about(&self) -> &About {
         &self.published.about
+    }
+
+    /// What was counted since the daemon began.
+    pub fn metrics(&self) -> &Metrics {
+        &self.published.metrics
     }
 
     /// Whether there is a supervisor.

@@ -1,4 +1,4 @@
-//! Housekeeping: lets finished runs, skips and their output go by the bounds of each job, and has the store take its
+//! Housekeeping: lets finished runs, skips and their output go by the bounds of each job, compresses what is left, and has the store take its
 //! daily backup and compact itself when it is mostly holes.
 
 use std::collections::BTreeSet;
@@ -11,12 +11,13 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::handle::Published;
-use super::mailbox::Mailbox;
-use super::system_clock;
+use super::mailbox::{Mailbox, Message};
+use super::output_keeper::OutputKeeper;
+use super::{Input, system_clock};
 use crate::run::{RunState, SkipReason};
-use crate::scheduler::{Announcement, Change};
+use crate::scheduler::{Announcement, Change, Event};
 use crate::spec::{JobName, Retention};
-use crate::store::{CommitError, Compacted, Expired, Upkeep, UpkeepError, UpkeepOutcome};
+use crate::store::{CommitError, Compacted, Expired, HistoryCount, Upkeep, UpkeepError, UpkeepOutcome};
 use crate::supervisor::remove_run;
 
 /// Time between two rounds. In between a job may exceed its bound by what it runs meanwhile.
@@ -43,6 +44,8 @@ impl Janitor {
     }
 
     fn run(self, mut announcements: broadcast::Receiver<Announcement>, stop: &std::sync::mpsc::Receiver<()>) {
+        let runs = self.state_dir.join("runs");
+        let mut output = OutputKeeper::new(self.mailbox.clone(), Arc::clone(&self.published), runs);
         let mut rounds: u64 = 0;
         while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stop.recv_timeout(ROUND) {
             let touched = if rounds.is_multiple_of(FULL_ROUND) { None } else { touched(&mut announcements) };
@@ -51,10 +54,19 @@ impl Janitor {
             }
             rounds += 1;
             let snapshot = self.published.snapshot.load_full();
-            let jobs: Vec<JobName> = touched.map_or_else(|| snapshot.jobs.keys().cloned().collect(), Vec::from_iter);
+            let mut jobs = touched.unwrap_or_else(|| snapshot.jobs.keys().cloned().collect());
+            jobs.extend(output.unfinished());
             for name in jobs {
-                self.tidy(&name);
+                let Some(job) = snapshot.jobs.get(&name) else { continue };
+                // A tombstone keeps the bounds of a job that says nothing about them.
+                let retention = job.spec.as_ref().map_or_else(Retention::default, |spec| spec.retention);
+                self.tidy(&name, retention);
+                if job.is_ad_hoc() && job.is_removed() {
+                    self.discard_when_empty(&name);
+                }
+                output.tend(&name, retention.output_bytes, system_clock::now().wall);
             }
+            output.keep_total(system_clock::now().wall);
         }
     }
 
@@ -63,11 +75,18 @@ impl Janitor {
         self.published.caretaker.ask(Upkeep::Routine { now }, Box::new(tell));
     }
 
-    fn tidy(&self, name: &JobName) {
-        let snapshot = self.published.snapshot.load_full();
-        let Some(job) = snapshot.jobs.get(name) else { return };
-        // A tombstone keeps the bounds of a job that says nothing about them.
-        let retention = job.spec.as_ref().map_or_else(Retention::default, |spec| spec.retention);
+    /// An ad-hoc job that is done is forgotten with the last record of its history.
+    fn discard_when_empty(&self, name: &JobName) {
+        match self.published.store.count(name) {
+            Ok(HistoryCount { runs: 0, skips: 0 }) => {
+                self.mailbox.send(Message::Input(Input::Event(Event::Discard(name.clone()), None)));
+            }
+            Ok(_) => {}
+            Err(fault) => tracing::error!(job = %name, %fault, "cannot count the records of an ad-hoc job"),
+        }
+    }
+
+    fn tidy(&self, name: &JobName, retention: Retention) {
         let cutoff = system_clock::now().wall - retention.age;
         let expired = match self.published.store.expired(name, retention.runs, cutoff, FORGET_LIMIT) {
             Ok(expired) => expired,

@@ -78,7 +78,11 @@ impl Loader {
     /// A configuration that cannot be read leaves the one in force.
     fn configure(&mut self) {
         match (self.configure)() {
-            Ok(config) => self.jobs.configure(config.trust, config.reading),
+            Ok(config) => {
+                self.published.output_bounds.store(Arc::new(config.output));
+                self.published.reading.store(Arc::new(config.reading.clone()));
+                self.jobs.configure(config.trust, config.reading);
+            }
             Err(fault) => tracing::error!("the configuration is not read again: {fault:#}"),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -26,6 +27,9 @@ use crate::store::{self, Opened, Options, Store, WriteState};
 
 /// Announcements that a listener may be behind; one that is further behind is told that it missed some.
 const ANNOUNCEMENTS: usize = 4096;
+
+/// How long the first supervisor may take before the daemon says that it is ready without one.
+const FIRST_CONNECTION: Duration = Duration::from_secs(5);
 
 /// How the daemon is run, beside its configuration.
 pub struct Mode {
@@ -73,6 +77,9 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         health: store.health(),
         notes: arc_swap::ArcSwap::from_pointee(notes),
         caretaker: store.caretaker(),
+        reading: arc_swap::ArcSwap::from_pointee(config.reading.clone()),
+        metrics: super::Metrics::default(),
+        output_bounds: arc_swap::ArcSwap::from_pointee(config.output),
     });
     let handle = Handle::new(mailbox.clone(), loader_bell.clone(), Arc::clone(&published));
 
@@ -133,10 +140,9 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     let janitor = janitor.start(stopped).context("cannot start the thread that keeps house")?;
     say_where(config, &published);
     let manager = ServiceManager::of_environment().context("cannot reach the service manager")?;
-    // Clients are served from here on: their connections wait in the socket's queue.
-    manager.ready();
 
     let stopping = CancellationToken::new();
+    runtime.spawn(be_ready_without_supervisor(stopping.clone()));
     runtime.spawn(watch_store(store_health, store_news));
     runtime.spawn(listen_for_signals(handle.clone(), loader_bell.clone()));
     let server = runtime.spawn(serve(socket, handle, || system_clock::now().wall, stopping.clone()));
@@ -222,6 +228,18 @@ async fn watch_store(mut health: store::Health, mailbox: Mailbox) {
             return;
         }
         state = health.changed().await;
+    }
+}
+
+/// The loop says that the daemon is ready once there is a supervisor. A machine on which none comes up still gets a daemon
+/// that answers, and tells why.
+async fn be_ready_without_supervisor(stopping: CancellationToken) {
+    tokio::select! {
+        () = stopping.cancelled() => {}
+        () = tokio::time::sleep(FIRST_CONNECTION) => match ServiceManager::of_environment() {
+            Ok(manager) => manager.ready(),
+            Err(fault) => tracing::warn!(%fault, "the service manager cannot be told"),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::JobName;
+use super::{AdHoc, JobName};
 use crate::clock::Timestamp;
 use crate::run::{Outcome, Skip};
 use crate::schedule::Occurrence;
@@ -62,6 +62,8 @@ pub struct JobState {
     pub open_skip: Option<Skip>,
     /// Counts since the job was first seen.
     pub totals: Totals,
+    /// Set for a job that no file defines.
+    pub ad_hoc: Option<AdHoc>,
 }
 
 impl JobState {
@@ -77,6 +79,7 @@ impl JobState {
             last: None,
             open_skip: None,
             totals: Totals::default(),
+            ad_hoc: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::conditions::{self, Named};
 use super::findings::{Findings, Problem, Said};
 use super::limits::{CONCURRENT_LIMIT, DESCRIPTION_LIMIT, OUTPUT_LEAST, OUTPUT_LIMIT, RETENTION_LIMIT, WORD_LIMIT};
+use super::output::OutputTable;
 use super::process::ProcessFile;
 use super::schedules::{self, ScheduleLine};
 use super::tree::{Field, Table};
@@ -46,9 +47,10 @@ pub(super) struct JobFile {
     pub enabled: Option<Said<bool>>,
     pub tags: Option<Said<BTreeSet<String>>>,
     pub owner: Option<Said<String>>,
-    pub output_limit: Option<Said<u64>>,
+    pub output: OutputTable,
     pub retention_runs: Option<Said<NonZeroU32>>,
     pub retention_age: Option<Said<Duration>>,
+    pub retention_output: Option<Said<u64>>,
 }
 
 /// The two ways to say a command.
@@ -170,11 +172,9 @@ impl JobFile {
             retry.finish(findings, &[]);
         }
         if let Some(field) = table.field("output")
-            && let Some(mut output) = inner(&field, "output.", findings)
+            && let Some(output) = inner(&field, "output.", findings)
         {
-            let limit = |field: &Field<'_, '_>, f: &mut Findings| values::size(field, f, OUTPUT_LEAST, OUTPUT_LIMIT);
-            self.output_limit = output.read("limit", findings, limit);
-            output.finish(findings, &[]);
+            self.output = OutputTable::read(output, findings);
         }
         if let Some(field) = table.field("retention")
             && let Some(mut retention) = inner(&field, "retention.", findings)
@@ -182,6 +182,8 @@ impl JobFile {
             let runs = |field: &Field<'_, '_>, f: &mut Findings| values::count(field, f, RETENTION_LIMIT);
             self.retention_runs = retention.read("runs", findings, runs);
             self.retention_age = retention.read("age", findings, values::positive_duration);
+            let output = |field: &Field<'_, '_>, f: &mut Findings| values::size(field, f, OUTPUT_LEAST, OUTPUT_LIMIT);
+            self.retention_output = retention.read("output", findings, output);
             retention.finish(findings, &[]);
         }
     }
@@ -216,9 +218,10 @@ impl JobFile {
             enabled: self.enabled.or(defaults.enabled),
             tags: self.tags.or(defaults.tags),
             owner: self.owner.or(defaults.owner),
-            output_limit: self.output_limit.or(defaults.output_limit),
+            output: self.output.over(defaults.output),
             retention_runs: self.retention_runs.or(defaults.retention_runs),
             retention_age: self.retention_age.or(defaults.retention_age),
+            retention_output: self.retention_output.or(defaults.retention_output),
         }
     }
 }

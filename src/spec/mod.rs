@@ -8,6 +8,7 @@ mod findings;
 mod job;
 mod limits;
 mod name;
+mod output;
 mod process;
 mod read;
 mod render;
@@ -25,6 +26,7 @@ pub(crate) use findings::{Findings, Problem};
 pub use job::*;
 pub use limits::*;
 pub use name::{JobName, NAME_LIMIT, NameError, Revision, Source};
+pub use output::{OutputPolicy, OutputRate, OutputTo, OutputUnit, RateError, RatePeriod};
 pub use process::{
     AddressFamily, Attributes, Bind, Capabilities, Capability, Controller, CpuScheduling, Credential, EnvironmentFile,
     Feature, Filesystem, Inputs, IoPriority, Isolation, Limits, Machine, Network, OnLeftover, ProcessSpec, Profile,

@@ -3,6 +3,8 @@
 
 mod codes;
 mod drive;
+mod logs;
 mod pages;
+mod reference;
 mod terminals;
 mod world;

@@ -1,5 +1,6 @@
-//! `completions/` and `man/` are made from the command lines: `JOBSD_PAGES=write cargo test --test cli pages` makes them
-//! again, and without the variable the test says which of them are not current.
+//! `completions/` and `man/` are made from the command lines, `docs/job-file.md` from the schema:
+//! `JOBSD_PAGES=write cargo test --test cli pages` makes them again, and without the variable the test says which of them
+//! are not current.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,6 +37,7 @@ fn pages() -> BTreeMap<PathBuf, String> {
         man(&mut pages, "1", verb.clone().name(format!("jobctl-{}", verb.get_name())));
     }
     man(&mut pages, "8", Arguments::command().disable_help_subcommand(true));
+    pages.insert("docs/job-file.md".into(), crate::reference::page());
     pages
 }
 

@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// The binary that was built, or the copy of it in `JOBSD_TEST_BIN`: another user may not be able to enter the build's
 /// directory.
-fn binary(name: &str, built: &str) -> PathBuf {
+pub fn binary(name: &str, built: &str) -> PathBuf {
     std::env::var_os("JOBSD_TEST_BIN").map_or_else(|| built.into(), |directory| PathBuf::from(directory).join(name))
 }
 
@@ -25,13 +25,14 @@ fn binary(name: &str, built: &str) -> PathBuf {
 pub struct World {
     dir: TempDir,
     engine: Option<Child>,
+    environment: Vec<(String, PathBuf)>,
 }
 
 impl World {
     /// An empty jobs directory, and no engine yet.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("jobsd-").tempdir().expect("a directory");
-        let world = Self { dir, engine: None };
+        let world = Self { dir, engine: None, environment: Vec::new() };
         for name in ["jobs.d", "out"] {
             fs::create_dir(world.path(name)).expect("a directory");
             fs::set_permissions(world.path(name), fs::Permissions::from_mode(0o755)).expect("its mode");
@@ -44,12 +45,22 @@ impl World {
         self.dir.path().join(name)
     }
 
+    /// A variable that the engine gets from its next start on.
+    pub fn environment(&mut self, name: &str, value: PathBuf) {
+        self.environment.push((name.to_owned(), value));
+    }
+
     /// Writes a job file as an editor does: beside it, then renamed.
     pub fn job(&self, name: &str, text: &str) {
         let text = text.replace("$DIR", self.dir.path().to_str().expect("a plain path"));
         let fresh = self.path(&format!("jobs.d/.{name}.new"));
         fs::write(&fresh, text).expect("a job file");
         fs::rename(fresh, self.path(&format!("jobs.d/{name}.toml"))).expect("a job file");
+    }
+
+    /// Writes `jobsd.toml`.
+    pub fn configure(&self, text: &str) {
+        fs::write(self.path("jobsd.toml"), text).expect("a configuration");
     }
 
     pub fn remove_job(&self, name: &str) {
@@ -78,6 +89,11 @@ impl World {
             command.env(format!("JOBSD_{name}"), self.path(value));
         }
         command.env("JOBSD_LOG", "debug").env_remove("JOBSD_CONFIG");
+        let config = self.path("jobsd.toml");
+        if config.exists() {
+            command.env("JOBSD_CONFIG", config);
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

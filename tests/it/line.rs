@@ -165,3 +165,16 @@ fn drain_waits_and_stop_runs_stops() {
     assert_eq!(world.finished("long/2")["outcome"], "cancelled");
     assert_eq!(world.lines("out/done").len(), 1);
 }
+
+#[test]
+fn whoever_was_told_ready_finds_it_well() {
+    let mut world = World::new();
+    let listener = std::os::unix::net::UnixDatagram::bind(world.path("notify")).expect("a socket");
+    listener.set_read_timeout(Some(std::time::Duration::from_secs(30))).expect("a timeout");
+    world.environment("NOTIFY_SOCKET", world.path("notify"));
+    world.spawn();
+    let mut heard = [0; 64];
+    let length = listener.recv(&mut heard).expect("the daemon says that it is ready");
+    assert_eq!(&heard[..length], b"READY=1");
+    world.ok(&["health"]);
+}

@@ -2,8 +2,12 @@
 #![expect(clippy::disallowed_methods, reason = "a test waits for conditions by the real clock")]
 
 mod crash;
+mod documents;
+mod exec;
 mod harness;
 mod line;
+mod output;
 mod readme;
 mod reload;
+mod reporting;
 mod schedule;

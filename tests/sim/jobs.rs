@@ -59,8 +59,12 @@ pub fn draw(name: &JobName, crowd: bool, rng: &mut Rng) -> Arc<LoadedSpec> {
         enabled: !rng.chance(50_000),
         tags: [rng.pick(&["red", "blue"]).to_string()].into(),
         owner: None,
-        output: OutputPolicy { limit_bytes: 1 << 20 },
-        retention: Retention { runs: NonZeroU32::new(100).expect("not zero"), age: Duration::from_secs(1 << 30) },
+        output: OutputPolicy { limit_bytes: 1 << 20, ..OutputPolicy::default() },
+        retention: Retention {
+            runs: NonZeroU32::new(100).expect("not zero"),
+            age: Duration::from_secs(1 << 30),
+            ..Retention::default()
+        },
     };
     let path = format!("/jobs.d/{name}.toml").into();
     Arc::new(LoadedSpec { spec: Arc::new(spec), source, path })

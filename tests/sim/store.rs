@@ -36,6 +36,7 @@ impl Store {
                 let before = self.jobs.insert(name.clone(), JobState::clone(state));
                 before.map_or(Before::Nothing, |before| Before::Job(Box::new(before)))
             }
+            Change::ForgetJob(name) => unreachable!("{name}: the simulator defines no ad-hoc jobs"),
             Change::Source(revision, job, _) => {
                 self.sources.entry(job.clone()).or_default().insert(revision.clone());
                 Before::Nothing

@@ -80,7 +80,7 @@ fn described(change: &Change, before: &Before) -> Option<String> {
             Some(format!("{} skips {} as {:?}: {first} to {last}", skip.job, skip.count, skip.reason))
         }
         (Change::ForgetSkip(name, key), _) => Some(format!("{name} forgets its skips {key:?}")),
-        (Change::Source(..) | Change::ForgetSource(..), _) => None,
+        (Change::Source(..) | Change::ForgetSource(..) | Change::ForgetJob(_), _) => None,
     }
 }
 

@@ -36,6 +36,7 @@ pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
         removed_at: job.state.removed_at.map(Time),
         tags: spec.map(|spec| spec.tags.iter().cloned().collect()).unwrap_or_default(),
         owner: spec.and_then(|spec| spec.owner.clone()),
+        ad_hoc_uid: job.state.ad_hoc.map(|ad_hoc| ad_hoc.uid),
         totals: types::Totals {
             succeeded: job.state.totals.succeeded,
             unsuccessful: job.state.totals.unsuccessful,
@@ -210,9 +211,13 @@ pub fn definition(spec: &JobSpec, source: Option<&Source>) -> types::Definition 
             on_lost: spec.retry.on_lost,
         },
         success_exit_codes: spec.success_exit_codes.iter().copied().collect(),
+        output_to: spec.output.to.name().to_owned(),
         output_limit_bytes: spec.output.limit_bytes,
+        output_rate_limit: spec.output.rate.map(|rate| rate.to_string()),
+        output_timestamps: spec.output.timestamps,
         keep_runs: spec.retention.runs.get(),
         keep_age_seconds: seconds(spec.retention.age),
+        keep_output_bytes: spec.retention.output_bytes,
     }
 }
 

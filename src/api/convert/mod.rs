@@ -11,7 +11,7 @@ mod statistics;
 pub use daemon::{config, load_summary, shutdown_mode};
 pub use health::{health, is_failure, jobs as jobs_health, live, ready};
 pub use job::{definition, detail, excluded, job, occurrence};
-pub use run::{entry_of_run, entry_of_skip, history_entry, run};
+pub use run::{entry_of_run, entry_of_skip, history_entry, run, state as run_state};
 pub use state::exported;
 pub use statistics::statistics;
 

@@ -2,8 +2,10 @@
 
 pub mod daemon;
 pub mod events;
+pub mod exec;
 pub mod health;
 pub mod jobs;
+pub mod metrics;
 pub mod output;
 pub mod pauses;
 pub mod runs;

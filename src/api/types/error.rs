@@ -1,16 +1,17 @@
 //! Errors on the wire.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Body of every answer with a status of 400 or more, but for the health reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
     /// What went wrong.
     pub error: ErrorDetail,
 }
 
 /// What went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorDetail {
     /// A stable word for programs; one of [`ErrorCode`], or of a newer daemon.
     pub code: String,
@@ -84,6 +85,8 @@ codes! {
     Faulty = "faulty", 409;
     /// A run of the job is live, and its overlap policy lets no other start.
     Overlap = "overlap", 409;
+    /// The name of an ad-hoc job is in use.
+    NameTaken = "name_taken", 409;
     /// The job's queue is full.
     QueueFull = "queue_full", 409;
     /// More than half of the jobs would vanish.

@@ -1,11 +1,12 @@
 //! The health report.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Time};
 
 /// Answer of `GET /v1/health`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     /// Whether all is well: ready, the state is written, and every job healthy.
     pub ok: bool,
@@ -24,7 +25,7 @@ pub struct Health {
 }
 
 /// Answer of `GET /v1/health/live`; its being answered is the point.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Live {
     /// True.
     pub ok: bool,
@@ -35,7 +36,7 @@ pub struct Live {
 }
 
 /// Answer of `GET /v1/health/ready`; with HTTP status 503 when it is not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ready {
     /// Whether runs are started.
     pub ok: bool,
@@ -46,7 +47,7 @@ pub struct Ready {
 }
 
 /// Whether what happens is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoreHealth {
     /// Whether it is written as usual, and nobody has still to acknowledge a loss.
     pub ok: bool,
@@ -61,7 +62,7 @@ pub struct StoreHealth {
 }
 
 /// Answer of `GET /v1/health/jobs`; with HTTP status 503 when not all is well.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobsHealth {
     /// Whether the jobs directory can be read, no file is faulty, no load is held back, and no job fails.
     pub ok: bool,
@@ -87,7 +88,7 @@ pub struct JobsHealth {
 }
 
 /// A job whose file is faulty.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultyJob {
     /// The job.
     pub job: String,
@@ -100,7 +101,7 @@ pub struct FaultyJob {
 }
 
 /// A file that stands for no job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StrayFile {
     /// The file.
     pub path: String,
@@ -109,7 +110,7 @@ pub struct StrayFile {
 }
 
 /// A job whose newest run did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailingJob {
     /// The job.
     pub job: String,
@@ -122,7 +123,7 @@ pub struct FailingJob {
 }
 
 /// A load that was not taken over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldBack {
     /// Jobs in force.
     pub known: usize,

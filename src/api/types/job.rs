@@ -1,11 +1,12 @@
 //! Jobs on the wire.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{JobState, Outcome, Process, RunState, SkipSpan, Time};
 
 /// Answer of `GET /v1/jobs`: a page of jobs in order of their names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobPage {
     /// The jobs.
     pub jobs: Vec<Job>,
@@ -14,7 +15,7 @@ pub struct JobPage {
 }
 
 /// A job as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     /// Its name.
     pub name: String,
@@ -46,12 +47,14 @@ pub struct Job {
     pub tags: Vec<String>,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// Who asked for it, when it is an ad-hoc job: one that no file defines.
+    pub ad_hoc_uid: Option<u32>,
     /// Counts since it was first seen.
     pub totals: Totals,
 }
 
 /// Answer of `GET /v1/jobs/{job}`: the job and its definition in force.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobDetail {
     /// The job.
     #[serde(flatten)]
@@ -63,7 +66,7 @@ pub struct JobDetail {
 }
 
 /// What a job's file says, defaults filled in. Values of its environment may be secrets and stay with the daemon.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Definition {
     /// Content hash of the file and its defaults.
     pub revision: String,
@@ -100,16 +103,24 @@ pub struct Definition {
     pub retry: Retry,
     /// Exit codes that count as success.
     pub success_exit_codes: Vec<u8>,
-    /// Bytes of output kept of each attempt.
+    /// Where output goes: `files`, `journal`, `syslog` or `null`.
+    pub output_to: String,
+    /// Bytes of output kept of each attempt, in files.
     pub output_limit_bytes: u64,
+    /// What an attempt may print in a time, as in `1000 lines/s`; null for any amount.
+    pub output_rate_limit: Option<String>,
+    /// Whether `jobctl logs` shows the time of every line unasked.
+    pub output_timestamps: bool,
     /// Finished runs kept.
     pub keep_runs: u32,
     /// How long finished runs are kept.
     pub keep_age_seconds: f64,
+    /// Bytes of output kept of all finished runs together.
+    pub keep_output_bytes: u64,
 }
 
 /// What is executed: one of the two is set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandLine {
     /// The argument vector, executed as it is.
     pub argv: Option<Vec<String>>,
@@ -120,7 +131,7 @@ pub struct CommandLine {
 }
 
 /// When an attempt that did not succeed is repeated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Retry {
     /// Attempts in all.
     pub attempts: u32,
@@ -135,7 +146,7 @@ pub struct Retry {
 }
 
 /// The newest finished run of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LastRun {
     /// Its name, as in `backup/42`.
     pub run: String,
@@ -154,7 +165,7 @@ pub struct LastRun {
 }
 
 /// A run that is not finished, in short.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LiveRun {
     /// Its name.
     pub run: String,
@@ -165,7 +176,7 @@ pub struct LiveRun {
 }
 
 /// A suspension of a job's schedule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Pause {
     /// When it was asked for.
     pub since: Time,
@@ -176,7 +187,7 @@ pub struct Pause {
 }
 
 /// What is wrong with a job's file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
     /// The file.
     pub path: String,
@@ -187,7 +198,7 @@ pub struct Fault {
 }
 
 /// Counts of a job since it was first seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
     /// Runs that succeeded.
     pub succeeded: u64,
@@ -201,7 +212,7 @@ pub struct Totals {
 }
 
 /// Answer of `GET /v1/jobs/{job}/next`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Occurrences {
     /// The job.
     pub job: String,
@@ -213,7 +224,7 @@ pub struct Occurrences {
 }
 
 /// One instant at which nothing runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExcludedInstant {
     /// The instant.
     pub at: Time,
@@ -224,7 +235,7 @@ pub struct ExcludedInstant {
 }
 
 /// One instant of a schedule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Occurrence {
     /// The instant.
     pub at: Time,
@@ -239,7 +250,7 @@ pub struct Occurrence {
 }
 
 /// Body of `POST /v1/jobs/{job}/pause`. The body may be left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PauseRequest {
     /// When the pause ends by itself; never when null.
@@ -247,7 +258,7 @@ pub struct PauseRequest {
 }
 
 /// Body of `POST /v1/pause`: exactly one of `tag` and `all`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PauseSelectionRequest {
     /// The jobs with this tag.
@@ -259,7 +270,7 @@ pub struct PauseSelectionRequest {
 }
 
 /// Body of `POST /v1/resume`: exactly one of `tag` and `all`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResumeSelectionRequest {
     /// The jobs with this tag.
@@ -269,7 +280,7 @@ pub struct ResumeSelectionRequest {
 }
 
 /// Answer to a pause.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Paused {
     /// The jobs that are paused now.
     pub paused: Vec<String>,
@@ -278,7 +289,7 @@ pub struct Paused {
 }
 
 /// Answer to a resume.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resumed {
     /// The jobs that are no longer paused.
     pub resumed: Vec<String>,

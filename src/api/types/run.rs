@@ -1,11 +1,12 @@
 //! Runs, skips and history on the wire.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, RunState, Time, Trigger};
 
 /// Answer of `GET /v1/jobs/{job}/runs`: a page of a job's history, newest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryPage {
     /// Runs and skips.
     pub entries: Vec<Entry>,
@@ -14,7 +15,7 @@ pub struct HistoryPage {
 }
 
 /// Answer of `GET /v1/runs`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Runs {
     /// Runs that are not finished, in order of their names.
     pub live: Vec<Entry>,
@@ -23,7 +24,7 @@ pub struct Runs {
 }
 
 /// One record of history: a run, or occurrences that did not become one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// The run's name, as in `backup/42`; null for a skip.
     pub run: Option<String>,
@@ -66,7 +67,7 @@ pub struct Entry {
 }
 
 /// Consecutive occurrences that did not run, for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SkipSpan {
     /// Why, in one stable word.
     pub reason: String,
@@ -79,7 +80,7 @@ pub struct SkipSpan {
 }
 
 /// Answer of `GET /v1/jobs/{job}/runs/{number}`: a run with its attempts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// The run.
     #[serde(flatten)]
@@ -94,12 +95,14 @@ pub struct Run {
     pub kill_at: Option<Time>,
     /// When its next attempt is due, in back-off.
     pub next_attempt_at: Option<Time>,
+    /// When its output was removed to stay within a bound, if it was.
+    pub output_removed_at: Option<Time>,
     /// Its launches, oldest first.
     pub attempt_records: Vec<Attempt>,
 }
 
 /// One launch inside a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// Its number, from 1.
     pub attempt: u32,
@@ -128,7 +131,7 @@ pub struct Attempt {
 }
 
 /// Why a program could not be executed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SetupFailure {
     /// The step that failed.
     pub step: String,
@@ -141,7 +144,7 @@ pub struct SetupFailure {
 }
 
 /// How much an attempt printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputBytes {
     /// Bytes printed.
     pub bytes: u64,
@@ -149,10 +152,14 @@ pub struct OutputBytes {
     pub cut_bytes: u64,
     /// Bytes of these that could not be written.
     pub lost_bytes: u64,
+    /// Bytes of these that were dropped because they came faster than the job's rate.
+    pub limited_bytes: u64,
+    /// Where the rest went: `files`, `journal`, `syslog` or `null`.
+    pub to: String,
 }
 
 /// Answer of `POST /v1/jobs/{job}/runs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Triggered {
     /// The new run's name, as in `backup/42`.
     pub run: String,
@@ -163,7 +170,7 @@ pub struct Triggered {
 }
 
 /// Answer to a cancellation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cancelled {
     /// Runs that are being stopped, or were taken out of the queue.
     pub cancelled: Vec<String>,

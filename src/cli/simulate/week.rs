@@ -40,7 +40,12 @@ impl Week {
             let signs: String = hours.iter().map(|&count| shade(count, most)).collect();
             lines.push(format!("{day}  {signs}"));
         }
-        lines.push(format!("     {} none to {} {most} starts in an hour", SHADES[0], SHADES[4]));
+        lines.push(format!(
+            "     {} none to {} {} in an hour",
+            SHADES[0],
+            SHADES[4],
+            super::super::counted(most as usize, "start")
+        ));
         lines
     }
 }

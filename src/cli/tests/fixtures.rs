@@ -31,6 +31,7 @@ pub fn job(name: &str) -> Job {
         fault: None,
         removed_at: None,
         tags: Vec::new(),
+        ad_hoc_uid: None,
         owner: None,
         totals: Totals { succeeded: 40, unsuccessful: 1, skipped: 0, run_seconds: 820.0 },
     }
@@ -130,9 +131,13 @@ pub fn definition() -> Definition {
             on_lost: false,
         },
         success_exit_codes: vec![0],
+        output_to: "files".to_owned(),
         output_limit_bytes: 16 << 20,
+        output_rate_limit: None,
+        output_timestamps: false,
         keep_runs: 100,
         keep_age_seconds: 7_776_000.0,
+        keep_output_bytes: 1 << 30,
     }
 }
 

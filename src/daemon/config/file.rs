@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::flags::LogLevel;
-use crate::spec::{Faults, Field, Findings, Problem, ReadContext, Table, check_defaults, syntax, values};
+use crate::daemon::{LogFormat, OutputBounds};
+use crate::spec::{
+    Faults, Field, Findings, OUTPUT_LEAST, OUTPUT_LIMIT, Problem, ReadContext, Table, check_defaults, syntax, values,
+};
 
 /// What `jobsd.toml` says; everything in it may be left out.
 ///
@@ -16,10 +19,15 @@ use crate::spec::{Faults, Field, Findings, Problem, ReadContext, Table, check_de
 /// socket = "/run/jobsd/jobsd.sock"
 /// supervisor_socket = "/run/jobsd/supervisor.sock"
 /// log = "info"                  # error | warn | info | debug | trace
+/// log_format = "json"           # text | json | journal
 /// trust_owners = [1000]         # uids whose job files are believed, beside root's and the daemon's own
 ///
 /// [access]
 /// operator_group = "operators"  # its members may trigger, pause, cancel and read
+///
+/// [output]
+/// total = "10GiB"               # of all jobs, on disk; a tenth of the file system, at most 4GiB, unless said
+/// compress_after = "1h"         # or "none"
 ///
 /// [defaults]                    # for every key that a job leaves out, except description, command and schedule
 /// timezone = "Europe/Berlin"
@@ -33,9 +41,11 @@ pub(super) struct ConfigFile {
     pub socket: Option<PathBuf>,
     pub supervisor_socket: Option<PathBuf>,
     pub log: Option<LogLevel>,
+    pub log_format: Option<LogFormat>,
     pub trust_owners: Vec<u32>,
     /// Name or number.
     pub operator_group: Option<String>,
+    pub output: OutputBounds,
     /// As TOML; the same text for the same meaning, whatever the layout, since it is part of each job's revision.
     pub defaults: String,
 }
@@ -67,8 +77,12 @@ impl ConfigFile {
             log: table
                 .read("log", findings, |field, findings| values::choice(field, findings, &LogLevel::WORDS))
                 .map(|said| said.value),
+            log_format: table
+                .read("log_format", findings, |field, findings| values::choice(field, findings, &LogFormat::WORDS))
+                .map(|said| said.value),
             trust_owners: table.read("trust_owners", findings, owners).map(|said| said.value).unwrap_or_default(),
             operator_group: table.field("access").and_then(|field| operator_group(&field, findings)),
+            output: table.field("output").map(|field| output(&field, findings)).unwrap_or_default(),
             defaults: table
                 .field("defaults")
                 .map(|field| defaults(&field, text, context, findings))
@@ -96,6 +110,22 @@ fn operator_group(field: &Field<'_, '_>, findings: &mut Findings) -> Option<Stri
     let group = access.read("operator_group", findings, values::account);
     access.finish(findings, &[]);
     group.map(|said| said.value)
+}
+
+fn output(field: &Field<'_, '_>, findings: &mut Findings) -> OutputBounds {
+    let usual = OutputBounds::default();
+    let DeValue::Table(table) = field.value else {
+        field.wrong_kind(findings, "expected a table, [output]");
+        return usual;
+    };
+    let mut output = Table::new(table, "output.");
+    let total = output.read("total", findings, |field, f| values::size(field, f, OUTPUT_LEAST, OUTPUT_LIMIT));
+    let compress_after = output.read("compress_after", findings, values::duration_or_none);
+    output.finish(findings, &[("limit", "that is a key of a job: write it below [defaults.output]")]);
+    OutputBounds {
+        total_bytes: total.map(|said| said.value),
+        compress_after: compress_after.map_or(usual.compress_after, |said| said.value),
+    }
 }
 
 fn defaults(field: &Field<'_, '_>, text: &str, context: &ReadContext, findings: &mut Findings) -> String {

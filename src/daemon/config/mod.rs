@@ -19,6 +19,7 @@ use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::Group;
 
 use super::jobs_dir::{Reading, Trust};
+use super::{LogFormat, OutputBounds};
 use crate::places::Places;
 use crate::schedule::Zone;
 use crate::spec::{Authority, FILE_LIMIT};
@@ -38,10 +39,14 @@ pub struct Config {
     pub paths: Paths,
     /// How much is said on standard error.
     pub log: LogLevel,
+    /// How the log is written; by where it goes when nothing is said.
+    pub log_format: Option<LogFormat>,
     /// Whose job files are believed.
     pub trust: Trust,
     /// Members of this group may trigger, pause, cancel and read.
     pub operator_group: Option<u32>,
+    /// How much output is kept, and in which form.
+    pub output: OutputBounds,
     /// What job files are read with.
     pub reading: Reading,
     /// What a person should know of how this came about, one sentence each; to be said at the start.
@@ -73,8 +78,10 @@ impl Config {
         Ok(Self {
             paths,
             log: flags.log.or(said.log).unwrap_or_default(),
+            log_format: flags.log_format.or(said.log_format),
             trust: Trust::new(around.account.uid, &owners),
             operator_group: group.transpose()?,
+            output: said.output,
             reading: Reading { defaults: said.defaults, calendars_dir, ..reading },
             file,
             notes,

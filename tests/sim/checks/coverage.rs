@@ -63,6 +63,7 @@ impl Coverage {
                 (
                     Change::Run(_)
                     | Change::ForgetRun(_)
+                    | Change::ForgetJob(_)
                     | Change::ForgetSkip(..)
                     | Change::Source(..)
                     | Change::ForgetSource(..),

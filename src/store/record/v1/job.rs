@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::attempt::Outcome;
 use super::run::{Skip, name};
 use super::{Micros, Span, is_default, timestamp};
-use crate::scheduler::{self, JobState};
+use crate::scheduler::{self, AdHoc, JobState};
 use crate::spec::{JobName, Revision};
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub(in crate::store::record) struct Job {
     skipped: u64,
     #[serde(default, skip_serializing_if = "is_default")]
     run_time: Span,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ad_hoc_uid: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +72,7 @@ impl Job {
             unsuccessful: state.totals.unsuccessful,
             skipped: state.totals.skipped,
             run_time: state.totals.run_time.into(),
+            ad_hoc_uid: state.ad_hoc.map(|ad_hoc| ad_hoc.uid),
         }
     }
 
@@ -89,6 +92,7 @@ impl Job {
                 skipped: self.skipped,
                 run_time: self.run_time.into(),
             },
+            ad_hoc: self.ad_hoc_uid.map(|uid| AdHoc { uid }),
         };
         Ok((name(&self.job)?, state))
     }
