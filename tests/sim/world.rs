@@ -378,6 +378,12 @@ impl World for SimWorld {
         }
     }
 
+    fn late_ticket(&mut self) -> Option<Question> {
+        self.asked += 1;
+        self.questions.insert(self.asked, None);
+        Some(self.asked)
+    }
+
     fn publish(&mut self, snapshot: Snapshot) {
         // What did not change since the last time shares its memory, and is passed over.
         for item in self.shown.live.diff(&snapshot.live) {
