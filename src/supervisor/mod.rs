@@ -14,6 +14,8 @@ mod engines;
 mod environment;
 mod environment_file;
 mod fork;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod instance;
 mod isolate;
@@ -29,6 +31,7 @@ mod serve;
 mod streams;
 mod token;
 mod tree;
+mod usage;
 
 pub use attempt::{GIVE_UP, SETUP_DEADLINE};
 pub use client::{Incoming, Link, LinkError, Request, Supervisor};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jobsd::clock::{BootId, Monotonic, Now, Timestamp};
 use jobsd::run::{
-    AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure, StopReason, Usage,
+    AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure, StopReason, Stopped, Usage,
 };
 use jobsd::schedule::Boot;
 use jobsd::spec::JobName;
@@ -88,7 +88,7 @@ impl Host {
         let mut later = Vec::new();
         if rng.chance(30_000) {
             attempt.alive = false;
-            let failure = SetupFailure { step: "execute".into(), path: None, errno: 2 };
+            let failure = SetupFailure::of_daemon("execute", None, 2);
             attempt.finish(Ending::SetupFailed(failure), &self.boot.id, now);
         } else {
             let exit = if rng.chance(250_000) { 256 } else { 0 };
@@ -185,7 +185,7 @@ impl Host {
 impl HostAttempt {
     fn report(&self, id: &AttemptId) -> Report {
         match &self.end {
-            Some(end) => Report::Ended { attempt: id.clone(), end: end.clone() },
+            Some(end) => Report::Ended { attempt: id.clone(), end: Box::new(end.clone()) },
             None => Report::Started { attempt: id.clone(), pid: 1000, at: self.started_at },
         }
     }
@@ -194,7 +194,8 @@ impl HostAttempt {
         self.ended = Some((boot.clone(), now.monotonic));
         self.end = Some(AttemptEnd {
             ending,
-            stopped: self.stop,
+            stopped: self.stop.map(|reason| Stopped { reason, rung: None }),
+            out_of_memory: None,
             started_at: Some(self.started_at),
             ended_at: now.wall,
             usage: Usage::default(),

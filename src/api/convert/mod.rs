@@ -1,6 +1,7 @@
 //! Domain types become wire types, here alone, so that the one can change without the other.
 
 mod daemon;
+mod explanation;
 mod health;
 mod job;
 mod process;
@@ -9,6 +10,7 @@ mod state;
 mod statistics;
 
 pub use daemon::{config, load_summary, shutdown_mode};
+pub use explanation::explanation;
 pub use health::{health, is_failure, jobs as jobs_health, live, ready};
 pub use job::{definition, detail, excluded, job, occurrence};
 pub use run::{entry_of_run, entry_of_skip, history_entry, run, state as run_state};

@@ -10,6 +10,7 @@ mod daemon;
 mod error;
 mod event;
 mod exec;
+mod explanation;
 mod health;
 mod job;
 mod output;
@@ -24,6 +25,7 @@ pub use daemon::{Config, ReloadRequest, Reloaded, ShutdownMode, ShutdownRequest,
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
 pub use exec::{ExecRequest, Executed};
+pub use explanation::{ClockChange, Explanation, ScheduleExplanation, ScheduleKey};
 pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready, StoreHealth, StrayFile};
 pub use job::{
     CommandLine, Definition, ExcludedInstant, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence,
@@ -31,8 +33,10 @@ pub use job::{
 };
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use process::{Bandwidth, Isolation, Limits, Process, Rlimit};
-pub use run::{Attempt, Cancelled, Entry, HistoryPage, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered};
+pub use run::{
+    Attempt, Cancelled, Entry, HistoryPage, OutOfMemory, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered,
+};
 pub use state::{Acknowledged, Compacted, ExportRequest, Exported};
 pub use statistics::{Halves, JobStatistics, Quantiles, StatisticsPage};
 pub use time::Time;
-pub use words::{JobState, Outcome, RunState, Stream, Trigger};
+pub use words::{JobState, MemoryMeasure, Outcome, RunState, Rung, Stream, Trigger};

@@ -90,7 +90,7 @@ fn ends_as_its_last_attempt(run: &Run, outcome: &Outcome) {
 
 /// What an end means, by the documentation of outcomes.
 fn outcome_of(end: &AttemptEnd, codes: &BTreeSet<u8>) -> Outcome {
-    match end.stopped {
+    match end.stopped.map(|stopped| stopped.reason) {
         Some(StopReason::TimedOut) => return Outcome::TimedOut,
         Some(StopReason::Cancelled) => return Outcome::Cancelled,
         Some(StopReason::Replaced) => return Outcome::Replaced,

@@ -149,6 +149,7 @@ fn is_worth_it(outcome: &Outcome, spec: &JobSpec) -> bool {
         Outcome::Lost => spec.retry.on_lost,
         Outcome::Failed { .. }
         | Outcome::Signaled { .. }
+        | Outcome::OutOfMemory(_)
         | Outcome::TimedOut
         | Outcome::HostShutdown
         | Outcome::SetupFailed(_) => true,
