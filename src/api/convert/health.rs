@@ -150,6 +150,7 @@ pub const fn is_failure(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Failed { .. }
         | Outcome::Signaled { .. }
+        | Outcome::OutOfMemory(_)
         | Outcome::TimedOut
         | Outcome::SetupFailed(_)
         | Outcome::Lost => true,

@@ -6,6 +6,7 @@
 mod attempt;
 mod job;
 mod run;
+mod usage;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
