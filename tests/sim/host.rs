@@ -54,7 +54,7 @@ const SIGTERM_STATUS: i32 = 15;
 
 impl Host {
     pub fn new() -> Self {
-        let boot = Boot { id: BootId::new("boot-1"), at: Timestamp::UNIX_EPOCH };
+        let boot = Boot { id: BootId::new("boot-1"), at: Timestamp::UNIX_EPOCH, seen_at: Timestamp::UNIX_EPOCH };
         Self { boot, attempts: BTreeMap::new(), alive: BTreeSet::new(), watched: BTreeSet::new() }
     }
 
