@@ -13,7 +13,7 @@ use jobsd::clock::{BootId, Timestamp};
 use jobsd::run::{
     Attempt, AttemptEnd, Ending, Outcome, OutputSummary, Run, RunId, RunState, Scheduled, Trigger, Usage,
 };
-use jobsd::scheduler::{Change, JobState, Totals};
+use jobsd::scheduler::{Change, JobState, Totals, Watch};
 use jobsd::spec::{JobName, Revision};
 use jobsd::store::{Options, Store};
 
@@ -126,6 +126,7 @@ fn changes(number: u64) -> Vec<Change> {
         last: None,
         open_skip: None,
         totals: Totals { succeeded: number, ..Totals::default() },
+        watch: Watch::default(),
     };
     vec![Change::Job(job.clone(), Box::new(state)), Change::Run(Box::new(run(job, number)))]
 }

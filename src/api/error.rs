@@ -103,6 +103,8 @@ impl From<Refusal> for ApiError {
                 Self::new(ErrorCode::NotLive, message).hint(format!("`jobctl history {}` shows how it ended", run.job))
             }
             Refusal::NothingLive(_) => Self::new(ErrorCode::NotLive, message),
+            Refusal::NoTarget { .. } => Self::new(ErrorCode::NoTarget, message)
+                .hint("add one, as in [notify] with on_failure = [{ mail = \"ops@example.org\" }]"),
             Refusal::UntilPassed(_) => Self::new(ErrorCode::UntilPassed, message),
             Refusal::Draining => {
                 Self::new(ErrorCode::Draining, message).hint("try again when the daemon has been started again")

@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::access::Action;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::handlers::{daemon, events, health, jobs, output, pauses, runs, state, statistics};
+use super::handlers::{daemon, events, health, jobs, notify, output, pauses, runs, state, statistics};
 use super::state::Api;
 use super::types::ErrorCode;
 
@@ -41,6 +41,7 @@ fn table() -> Vec<Route> {
         read("/v1/jobs/{job}/statistics", statistics::of_job),
         operate("/v1/jobs/{job}/pause", pauses::pause),
         operate("/v1/jobs/{job}/resume", pauses::resume),
+        operate("/v1/jobs/{job}/notify/test", notify::test),
         operate("/v1/jobs/{job}/cancel", runs::cancel_all),
         read("/v1/jobs/{job}/runs", runs::history),
         operate("/v1/jobs/{job}/runs", runs::trigger),

@@ -82,6 +82,7 @@ impl Exit {
                 ErrorCode::Forbidden
                 | ErrorCode::MethodNotAllowed
                 | ErrorCode::NotLive
+                | ErrorCode::NoTarget
                 | ErrorCode::Faulty
                 | ErrorCode::Overlap
                 | ErrorCode::QueueFull

@@ -24,6 +24,7 @@ mod logs;
 mod moment;
 mod new;
 mod next;
+mod notify;
 mod offline;
 mod pause;
 mod progress;
@@ -58,6 +59,7 @@ use usage::Unparsed;
 pub use exit::{EXIT_CODES, Exit};
 pub use failure::{Failure, Told};
 pub use moment::Zone;
+pub use schema::JOB_SCHEMA;
 pub use session::{Format, Session};
 pub use terminal::{Colour, Terminal};
 
@@ -148,6 +150,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Import(args) => import::run(session, args).await,
         Verb::Export(args) => export::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,
+        Verb::Notify(args) => notify::run(session, args).await,
         Verb::State(args) => state::run(session, args).await,
         Verb::Shutdown(args) => shutdown::run(session, args).await,
         Verb::Version(args) => version::run(session, args).await,

@@ -7,6 +7,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
+use super::notices::NotifySettings;
 use crate::clock::Timestamp;
 use crate::schedule::Boot;
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
@@ -37,6 +38,8 @@ pub struct Published {
     /// What opening the store found wrong, until acknowledged.
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
+    /// How messages are sent.
+    pub(super) notify: arc_swap::ArcSwap<NotifySettings>,
 }
 
 /// Facts of this process that do not change while it runs.

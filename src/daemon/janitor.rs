@@ -12,7 +12,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use super::handle::Published;
 use super::mailbox::Mailbox;
-use super::system_clock;
+use super::{notices, system_clock};
 use crate::run::{RunState, SkipReason};
 use crate::scheduler::{Announcement, Change};
 use crate::spec::{JobName, Retention};
@@ -51,6 +51,7 @@ impl Janitor {
             }
             rounds += 1;
             let snapshot = self.published.snapshot.load_full();
+            notices::tidy(&self.state_dir, |number| snapshot.outbox.waiting.contains_key(&number));
             let jobs: Vec<JobName> = touched.map_or_else(|| snapshot.jobs.keys().cloned().collect(), Vec::from_iter);
             for name in jobs {
                 self.tidy(&name);
@@ -122,7 +123,7 @@ fn touched(announcements: &mut broadcast::Receiver<Announcement>) -> Option<BTre
             Ok(Announcement::Skip(skip)) if skip.reason != SkipReason::ClockRebased => {
                 jobs.insert(skip.job);
             }
-            Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_)) => {}
+            Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_) | Announcement::Delivery(_)) => {}
             Err(TryRecvError::Empty | TryRecvError::Closed) => return Some(jobs),
             Err(TryRecvError::Lagged(_)) => return None,
         }

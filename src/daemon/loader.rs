@@ -78,7 +78,10 @@ impl Loader {
     /// A configuration that cannot be read leaves the one in force.
     fn configure(&mut self) {
         match (self.configure)() {
-            Ok(config) => self.jobs.configure(config.trust, config.reading),
+            Ok(config) => {
+                self.jobs.configure(config.trust, config.reading);
+                self.published.notify.store(Arc::new(config.notify));
+            }
             Err(fault) => tracing::error!("the configuration is not read again: {fault:#}"),
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::event_loop::Input;
 use super::handle::{RequestError, ShutdownMode};
+use crate::run::LaunchPlan;
 use crate::scheduler::{Answer, Change, Command, Event, LoadSummary, Refusal};
 use crate::supervisor::Link;
 
@@ -31,6 +32,8 @@ pub(super) enum Message {
     Input(Input<Ticket>),
     /// A supervisor answered.
     SupervisorConnected(Box<Link>),
+    /// The program of a message is to be started.
+    Deliver(Box<LaunchPlan>),
     /// The connection to the supervisor is gone.
     SupervisorLost {
         /// Why, in words.

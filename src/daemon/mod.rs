@@ -11,6 +11,7 @@ mod keeper;
 mod loader;
 mod local;
 mod mailbox;
+pub mod notices;
 mod service_manager;
 mod start;
 mod state;

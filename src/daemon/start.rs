@@ -17,6 +17,7 @@ use super::keeper::{self, Keeper};
 use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
 use super::mailbox::{Mailbox, Message};
+use super::notices::{Dispatcher, NoticeDesk};
 use super::service_manager::ServiceManager;
 use super::{Config, EventLoop, Handle, Input, ShutdownMode, StoreCondition, system_clock};
 use crate::api::ApiSocket;
@@ -77,6 +78,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         health: store.health(),
         notes: arc_swap::ArcSwap::from_pointee(notes),
         caretaker: store.caretaker(),
+        notify: arc_swap::ArcSwap::from_pointee(config.notify.clone()),
     });
     let handle = Handle::new(mailbox.clone(), loader_bell.clone(), Arc::clone(&published));
 
@@ -96,6 +98,13 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         ApiSocket::bind(&config.paths.socket, config.operator_group)?
     };
 
+    let (desk, due_notices) = NoticeDesk::new();
+    let dispatcher = Dispatcher {
+        mailbox: mailbox.clone(),
+        published: Arc::clone(&published),
+        state_dir: config.paths.state_dir.clone(),
+    };
+    let dispatcher = dispatcher.start(due_notices).context("cannot start the thread that makes messages")?;
     let (store_health, store_news) = (store.health(), mailbox.clone());
     let world = LocalWorld {
         mailbox: mailbox.clone(),
@@ -106,6 +115,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         link: None,
         published: Arc::clone(&published),
         manager: ServiceManager::of_environment().context("cannot reach the service manager")?,
+        desk,
     };
     let main_loop = spawn_loop(EventLoop::new(scheduler, world))?;
     let keeper = Keeper {
@@ -159,7 +169,9 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     join(janitor, "janitor");
     join(keeper, "keeper");
     say_goodbye(&published);
+    // Its end lets the thread that makes messages end.
     drop(world);
+    join(dispatcher, "dispatcher");
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Misfires and catch-up: spreading, deadlines, queues.
 
+mod notices;
+
 use std::sync::Arc;
 use std::time::Duration;
 

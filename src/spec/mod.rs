@@ -8,6 +8,7 @@ mod findings;
 mod job;
 mod limits;
 mod name;
+mod notify;
 mod process;
 mod read;
 mod render;
@@ -24,7 +25,8 @@ pub use diagnostic::{Diagnostic, Faults, Place};
 pub(crate) use findings::{Findings, Problem};
 pub use job::*;
 pub use limits::*;
-pub use name::{JobName, NAME_LIMIT, NameError, Revision, Source};
+pub use name::{JobName, NAME_LIMIT, NameError, RESERVED_NAME, Revision, Source};
+pub use notify::{Channel, NoticeEvent, Notify, SaidBy, Target, is_mailbox};
 pub use process::{
     AddressFamily, Attributes, Bind, Capabilities, Capability, Controller, CpuScheduling, Credential, EnvironmentFile,
     Feature, Filesystem, Inputs, IoPriority, Isolation, Limits, Machine, Network, OnLeftover, ProcessSpec, Profile,

@@ -107,7 +107,8 @@ impl Reader {
         let place = HistoryKey { number: id.number, skip_index: 0 };
         match self.read(|database| load(database, &Key::History(id.job.clone(), place)))? {
             Some(Record::Run(run)) => Ok(Some(*run)),
-            Some(Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Skip(_)) | None => Ok(None),
+            Some(Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Skip(_) | Record::Notice(_))
+            | None => Ok(None),
         }
     }
 
@@ -118,7 +119,8 @@ impl Reader {
     pub fn skip(&self, job: &JobName, key: SkipKey) -> Result<Option<Skip>, ReadError> {
         match self.read(|database| load(database, &Key::History(job.clone(), key.into())))? {
             Some(Record::Skip(skip)) => Ok(Some(skip)),
-            Some(Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Run(_)) | None => Ok(None),
+            Some(Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Run(_) | Record::Notice(_))
+            | None => Ok(None),
         }
     }
 
@@ -133,7 +135,7 @@ impl Reader {
             let (key, value) = entry?;
             match complete(database, &key, &value)? {
                 Record::Source(_, _, source) => Ok(Some(*source)),
-                Record::Meta(_) | Record::Job(..) | Record::Run(_) | Record::Skip(_) => {
+                Record::Meta(_) | Record::Job(..) | Record::Run(_) | Record::Skip(_) | Record::Notice(_) => {
                     Err(damaged(&key, Damage::Contradiction))
                 }
             }
@@ -152,7 +154,7 @@ impl Reader {
                 match Frame::decode(&key, &value).map(|frame| frame.kind) {
                     Ok(Kind::Run) => count.runs += 1,
                     Ok(Kind::Skip) => count.skips += 1,
-                    Ok(Kind::Meta | Kind::Job | Kind::Source | Kind::Part) | Err(_) => {}
+                    Ok(Kind::Meta | Kind::Job | Kind::Source | Kind::Part | Kind::Notice) | Err(_) => {}
                 }
             }
             Ok(count)

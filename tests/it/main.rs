@@ -5,6 +5,7 @@ mod crash;
 mod documents;
 mod harness;
 mod line;
+mod notify;
 mod readme;
 mod reload;
 mod schedule;

@@ -63,6 +63,7 @@ fn check_settled(world: &SimWorld) {
             }
         }
     }
+    assert!(world.store.notices.is_empty(), "messages never left: {:?}", world.store.notices.values().next());
     assert!(world.asked.len() <= 1000);
 }
 

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jobsd::clock::Timestamp;
-use jobsd::run::{Run, RunId, Skip, SkipKey, SkipReason, Trigger};
+use jobsd::run::{Notice, Run, RunId, RunState, Skip, SkipKey, SkipReason, Trigger};
 use jobsd::schedule::{Boot, Context};
-use jobsd::scheduler::{Change, JobState, Recovered, SpecIndex};
-use jobsd::spec::{ATTEMPTS_LIMIT, JobName, JobSpec, QUEUE_LIMIT, Revision, Source};
+use jobsd::scheduler::{Change, JobState, OUTBOX_LIMIT, Recovered, SpecIndex};
+use jobsd::spec::{ATTEMPTS_LIMIT, JobName, JobSpec, NoticeEvent, QUEUE_LIMIT, Revision, Source};
 
 #[derive(Default)]
 pub struct Store {
@@ -16,6 +16,9 @@ pub struct Store {
     pub skips: BTreeMap<(JobName, SkipKey), Skip>,
     pub sources: BTreeMap<Revision, JobName>,
     pub live: BTreeSet<RunId>,
+    pub notices: BTreeMap<u64, Notice>,
+    /// Every message that ever was durable.
+    pub told: BTreeSet<u64>,
     forgotten: BTreeSet<RunId>,
     coverage: BTreeMap<JobName, Coverage>,
 }
@@ -33,6 +36,7 @@ impl Store {
     /// Applies a commit as a whole, then checks every job that it touched.
     pub fn apply(&mut self, changes: &[Change], specs: &BTreeMap<Revision, Arc<JobSpec>>, boot: &Boot) {
         let mut touched = BTreeSet::new();
+        self.check_failures(changes, specs);
         for change in changes {
             touched.insert(change.job().clone());
             self.apply_one(change, specs, boot);
@@ -53,6 +57,33 @@ impl Store {
             let queued = live.iter().filter(|run| run.is_queued()).count();
             assert!(queued <= QUEUE_LIMIT, "{name}: {queued} runs are queued");
         }
+    }
+
+    /// A failure is told of in the commit of the run's end, or counted as held back in it.
+    fn check_failures(&self, changes: &[Change], specs: &BTreeMap<Revision, Arc<JobSpec>>) {
+        for change in changes {
+            let Change::Run(run) = change else { continue };
+            let RunState::Finished { outcome, .. } = &run.state else { continue };
+            let is_new = self.runs.get(&run.id).is_none_or(|before| !before.is_finished());
+            let targets = specs[&run.revision].notify.targets.get(&NoticeEvent::Failure).map_or(0, Vec::len);
+            if !is_new || !outcome.is_failure() || targets == 0 {
+                continue;
+            }
+            let tells = |change: &&Change| matches!(change, Change::Notice(notice) if notice.event == NoticeEvent::Failure && notice.run().as_ref() == Some(&run.id));
+            let told = changes.iter().filter(tells).count();
+            let held_back = changes.iter().any(|change| {
+                let Change::Job(name, state) = change else { return false };
+                let count =
+                    |state: &JobState| state.watch.told.get(&NoticeEvent::Failure).map_or(0, |told| told.held_back);
+                *name == run.id.job && count(state) > 0
+            });
+            assert!(
+                told == targets || (told == 0 && held_back),
+                "{}: {told} of {targets} are told of its failure",
+                run.id
+            );
+        }
+        assert!(self.notices.len() <= OUTBOX_LIMIT, "{} messages wait", self.notices.len());
     }
 
     fn apply_one(&mut self, change: &Change, specs: &BTreeMap<Revision, Arc<JobSpec>>, boot: &Boot) {
@@ -91,6 +122,16 @@ impl Store {
             }
             Change::ForgetSkip(job, key) => {
                 self.skips.remove(&(job.clone(), *key));
+            }
+            Change::Notice(notice) => {
+                self.told.insert(notice.number);
+                self.notices.insert(notice.number, Notice::clone(notice));
+            }
+            Change::ForgetNotice(_, number) => {
+                assert!(
+                    self.notices.remove(number).is_some(),
+                    "the message {number} is forgotten, and never was there"
+                );
             }
         }
     }
@@ -145,6 +186,7 @@ impl Store {
         let index = needed.iter().map(|revision| (revision.clone(), Arc::clone(&specs[revision]))).collect();
         let sources = Vec::<(Revision, JobName, Source)>::new();
         let jobs = self.jobs.iter().map(|(name, state)| (name.clone(), state.clone())).collect();
-        (Recovered { jobs, live, sources }, index)
+        let notices = self.notices.values().cloned().collect();
+        (Recovered { jobs, live, notices, sources }, index)
     }
 }

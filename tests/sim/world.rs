@@ -8,10 +8,16 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta};
 use jobsd::clock::{Monotonic, Now, Timestamp};
 use jobsd::daemon::{Input, ShutdownMode, World};
-use jobsd::run::{AttemptId, LaunchPlan, Report, RunId, RunState};
+use jobsd::run::{AttemptId, Ending, LaunchPlan, Notice, Report, RunId, RunState};
 use jobsd::schedule::Boot;
-use jobsd::scheduler::{Answer, Change, Command, Effect, Event, Refusal, Selector, Snapshot, Wake};
-use jobsd::spec::{Fault, JobName, JobSpec, LoadedSpec, Revision, SpecEntry, SpecSet};
+use jobsd::scheduler::{
+    Answer, Change, Command, DELIVERY_ATTEMPTS, Effect, Event, NOTICE_AGE_LIMIT, OUTBOX_LIMIT, Refusal, Selector,
+    Snapshot, Wake,
+};
+use jobsd::spec::{
+    Environment, Fault, Identity, JobName, JobSpec, LoadedSpec, OutputPolicy, ProcessSpec, Revision, SpecEntry,
+    SpecSet, StopPolicy,
+};
 
 use crate::host::{Host, HostEvent};
 use crate::jobs;
@@ -218,6 +224,7 @@ impl SimWorld {
 
     fn make_durable(&mut self, changes: &[Change]) {
         let boot = self.boot();
+        self.check_forgotten(changes);
         self.store.apply(changes, &self.specs, &boot);
     }
 
@@ -276,6 +283,7 @@ impl SimWorld {
                 Command::Pause { jobs, until: self.rng.chance(700_000).then_some(until), uid: 0 }
             }
             4 => Command::Resume { jobs },
+            5 if self.rng.chance(300_000) => Command::TestNotice { job, event: None, uid: 0 },
             5 => Command::CancelAll { job },
             _ => {
                 let live: Vec<RunId> = self.store.live.iter().cloned().collect();
@@ -358,6 +366,46 @@ impl SimWorld {
         };
         self.check_overlap(&plan.attempt.run.job);
         self.send_reports(reports, later);
+    }
+
+    /// The program of a message is started as an attempt is.
+    fn deliver(&mut self, notice: &Notice) {
+        // It may be forgotten by now, when its end came with the same commit.
+        assert!(self.store.told.contains(&notice.number), "a message is sent before it is durable");
+        if self.connection.is_none() {
+            return;
+        }
+        let plan = LaunchPlan {
+            attempt: notice.attempt(),
+            argv: vec!["sendmail".into()],
+            environment: Environment::default(),
+            working_directory: None,
+            identity: Identity::default(),
+            process: ProcessSpec::default(),
+            timeout: Some(Duration::from_secs(60)),
+            stop: StopPolicy { signal: nix::sys::signal::Signal::SIGTERM, grace: Duration::from_secs(5) },
+            output: OutputPolicy { limit_bytes: 1 << 16 },
+        };
+        let now = self.wall();
+        let (reports, later) = self.host.launch(&plan, now, &mut self.rng);
+        self.send_reports(reports, later);
+    }
+
+    /// What is forgotten was delivered, or had its chances.
+    fn check_forgotten(&self, changes: &[Change]) {
+        for change in changes {
+            let Change::ForgetNotice(_, number) = change else { continue };
+            let notice = &self.store.notices[number];
+            let arrived = (1..=notice.failed_attempts + 1).any(|attempt| {
+                let id = AttemptId { attempt, ..notice.attempt() };
+                let seen = self.host.attempts.get(&id).and_then(|seen| seen.end.as_ref());
+                seen.is_some_and(|end| end.stopped.is_none() && end.ending == Ending::Exited { wait_status: 0 })
+            });
+            let old = (self.wall() - notice.at).to_std().is_ok_and(|age| age > NOTICE_AGE_LIMIT);
+            let given_up = notice.failed_attempts + 1 >= DELIVERY_ATTEMPTS || old;
+            let full = self.store.notices.len() + changes.len() >= OUTBOX_LIMIT;
+            assert!(arrived || given_up || full || notice.is_test(), "the message {number} is lost: {notice:?}");
+        }
     }
 
     /// Live processes of a job never exceed what its policy allows.
@@ -533,6 +581,7 @@ impl World for SimWorld {
                 }
             }
             Effect::Acknowledge(attempt) => self.acknowledge(&attempt),
+            Effect::Deliver(notice) => self.deliver(&notice),
             Effect::Announce(_) => {}
         }
     }

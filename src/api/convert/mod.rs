@@ -3,6 +3,7 @@
 mod daemon;
 mod health;
 mod job;
+mod notice;
 mod process;
 mod run;
 mod state;
@@ -11,7 +12,8 @@ mod statistics;
 pub use daemon::{config, load_summary, shutdown_mode};
 pub use health::{health, is_failure, jobs as jobs_health, live, ready};
 pub use job::{definition, detail, excluded, job, occurrence};
-pub use run::{entry_of_run, entry_of_skip, history_entry, run};
+pub use notice::{delivery, outbox, targets};
+pub use run::{entry_of_run, entry_of_skip, explain_outcome, history_entry, run};
 pub use state::exported;
 pub use statistics::statistics;
 

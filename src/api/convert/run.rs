@@ -236,6 +236,10 @@ fn explanation(run: &Run, user: Option<&str>) -> Option<String> {
 }
 
 /// How a run ended, in words; `None` for success, which needs none.
+pub fn explain_outcome(outcome: &Outcome) -> Option<String> {
+    explain(outcome, None)
+}
+
 fn explain(outcome: &Outcome, user: Option<&str>) -> Option<String> {
     match outcome {
         Outcome::Succeeded => None,

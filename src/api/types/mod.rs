@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod health;
 mod job;
+mod notice;
 mod output;
 mod process;
 mod run;
@@ -22,11 +23,14 @@ mod words;
 pub use daemon::{Config, ReloadRequest, Reloaded, ShutdownMode, ShutdownRequest, ShuttingDown, Version};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
-pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready, StoreHealth, StrayFile};
+pub use health::{
+    FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, OverdueJob, Ready, StoreHealth, StrayFile,
+};
 pub use job::{
     CommandLine, Definition, ExcludedInstant, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence,
     Occurrences, Pause, PauseRequest, PauseSelectionRequest, Paused, ResumeSelectionRequest, Resumed, Retry, Totals,
 };
+pub use notice::{Delivery, NoticesHealth, NotifyTarget, NotifyTestRequest, NotifyTested, TestedDelivery};
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use process::{Bandwidth, Isolation, Limits, Process, Rlimit};
 pub use run::{Attempt, Cancelled, Entry, HistoryPage, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered};

@@ -19,6 +19,7 @@ use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::Group;
 
 use super::jobs_dir::{Reading, Trust};
+use super::notices::NotifySettings;
 use crate::places::Places;
 use crate::schedule::Zone;
 use crate::spec::{Authority, FILE_LIMIT};
@@ -44,6 +45,8 @@ pub struct Config {
     pub operator_group: Option<u32>,
     /// What job files are read with.
     pub reading: Reading,
+    /// How messages are sent.
+    pub notify: NotifySettings,
     /// What a person should know of how this came about, one sentence each; to be said at the start.
     pub notes: Vec<String>,
 }
@@ -76,6 +79,7 @@ impl Config {
             trust: Trust::new(around.account.uid, &owners),
             operator_group: group.transpose()?,
             reading: Reading { defaults: said.defaults, calendars_dir, ..reading },
+            notify: said.notify,
             file,
             notes,
         })

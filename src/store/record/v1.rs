@@ -5,6 +5,7 @@
 
 mod attempt;
 mod job;
+mod notice;
 mod run;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use crate::clock::Timestamp;
 use crate::spec::{JobName, Revision};
 
 pub(super) use job::Job;
+pub(super) use notice::Notice;
 pub(super) use run::{Run, Skip};
 
 /// The payload of a record.
