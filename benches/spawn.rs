@@ -103,7 +103,7 @@ impl Supervisor {
             process: ProcessSpec { isolation: isolation.clone(), ..ProcessSpec::default() },
             timeout: None,
             stop: StopPolicy { signal: Signal::SIGTERM, grace: Duration::from_secs(1) },
-            output: OutputPolicy { limit_bytes: 1 << 20 },
+            output: OutputPolicy { limit_bytes: 1 << 20, ..OutputPolicy::default() },
         };
         self.link.send(&Request::Launch(Box::new(plan))).expect("the supervisor listens");
         let end = loop {

@@ -138,7 +138,7 @@ fn run(job: JobName, number: u64) -> Run {
         started_at: Some(at(number)),
         ended_at: at(number),
         usage: Usage { cpu_user: Duration::from_micros(1500), cpu_system: Duration::ZERO, peak_memory_bytes: 1 << 21 },
-        output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0 },
+        output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0, ..OutputSummary::default() },
     };
     Run {
         id: RunId { job, number },
@@ -146,6 +146,7 @@ fn run(job: JobName, number: u64) -> Run {
         trigger: Trigger::Schedule(Scheduled { at: at(number), nominal: at(number).naive_utc(), note: None }),
         created_at: at(number),
         state: RunState::Finished { outcome: Outcome::Succeeded, ended_at: at(number) },
+        output_removed_at: None,
         attempts: vec![Attempt {
             number: 1,
             boot: BootId::new("4d2c1f3e-8a5b-4c6d-9e7f-001122334455"),

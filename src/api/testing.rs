@@ -23,6 +23,7 @@ pub fn finished_run(job: &str, number: u64, outcome: Outcome) -> Run {
         created_at: scheduled,
         state: RunState::Finished { outcome: outcome.clone(), ended_at: at("2026-11-21T02:30:10Z") },
         attempts: vec![attempt_ended(1, Ending::Exited { wait_status: 0 }, outcome)],
+        output_removed_at: None,
     }
 }
 
@@ -39,7 +40,7 @@ pub fn attempt_ended(number: u32, ending: Ending, outcome: Outcome) -> Attempt {
             cpu_system: Duration::from_millis(250),
             peak_memory_bytes: 12 << 20,
         },
-        output: OutputSummary { bytes: 11, cut_bytes: 0, lost_bytes: 0 },
+        output: OutputSummary { bytes: 11, cut_bytes: 0, lost_bytes: 0, ..OutputSummary::default() },
     };
     Attempt {
         number,

@@ -216,6 +216,7 @@ fn say_mark(session: &mut Session, mark: &OutputMark) {
     let size = format_size(mark.bytes);
     match mark.mark.as_str() {
         "cut" => session.terminal.say(format!("[{size} are not kept: the job's output is larger than its limit]")),
+        "limited" => session.terminal.say(format!("[{size} are not kept: they came faster than the job's rate limit]")),
         "lost" => session.terminal.say(format!("[{size} could not be written and are lost]")),
         _ => {}
     }

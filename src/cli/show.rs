@@ -205,7 +205,19 @@ fn show_definition(definition: &Definition, facts: &mut Facts<'_>) {
     facts
         .say("alert after", definition.alert_after_seconds.map(|limit| format!("{} without a success", length(limit))));
     facts.say("notify", notify(definition));
-    facts.say("keeps", format!("{runs} runs, {age}; {} of output each", format_size(definition.output_limit_bytes)));
+    facts.say("output", output(definition));
+    facts.say("keeps", format!("{runs} runs, {age}, {} of their output", format_size(definition.keep_output_bytes)));
+}
+
+fn output(definition: &Definition) -> String {
+    let to = match definition.output_to.as_str() {
+        "files" => format!("{} of each attempt", format_size(definition.output_limit_bytes)),
+        "null" => "not kept".to_owned(),
+        to => format!("to the {to}"),
+    };
+    let rate = definition.output_rate_limit.as_ref().map(|rate| format!(", at most {rate}"));
+    let times = if definition.output_timestamps { ", shown with times" } else { "" };
+    to + &rate.unwrap_or_default() + times
 }
 
 /// The targets, one a line.
@@ -270,6 +282,7 @@ fn show_run(run: &Run, terminal: &mut Terminal) -> Result<(), Failure> {
     facts.say("process", run.pid.map(|pid| pid.to_string()));
     facts.time("SIGKILL", run.kill_at);
     facts.time("next attempt", run.next_attempt_at);
+    facts.time("output removed", run.output_removed_at);
     facts.say("revision", run.revision.get(..12).unwrap_or(&run.revision).to_owned());
     facts.failed?;
     if !run.attempt_records.is_empty() {
@@ -300,7 +313,7 @@ fn attempts(attempts: &[Attempt], terminal: &Terminal) -> String {
             attempt.duration_seconds.map(|length| span(seconds(length))).unwrap_or_default().into(),
             cpu.map(|cpu| span(seconds(cpu))).unwrap_or_default().into(),
             attempt.peak_memory_bytes.map(format_size).unwrap_or_default().into(),
-            attempt.output.map(|output| format_size(output.bytes)).unwrap_or_default().into(),
+            attempt.output.as_ref().map(|output| format_size(output.bytes)).unwrap_or_default().into(),
             detail(attempt).into(),
         ]);
     }
@@ -316,9 +329,11 @@ fn detail(attempt: &Attempt) -> String {
     details.extend(attempt.setup_failure.as_ref().map(|failure| failure.message.clone()));
     details.extend(attempt.exit_code.map(|code| format!("exit code {code}")));
     details.extend(attempt.signal.map(|signal| format!("signal {signal}")));
-    if let Some(output) = attempt.output {
+    if let Some(output) = &attempt.output {
         details.extend((output.cut_bytes > 0).then(|| format!("{} of output cut", format_size(output.cut_bytes))));
         details.extend((output.lost_bytes > 0).then(|| format!("{} of output lost", format_size(output.lost_bytes))));
+        let limited = format_size(output.limited_bytes);
+        details.extend((output.limited_bytes > 0).then(|| format!("{limited} of output over its rate limit")));
     }
     details.join(", ")
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{broadcast, oneshot};
 
+use super::OutputBounds;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
 use super::notices::NotifySettings;
@@ -40,6 +41,7 @@ pub struct Published {
     pub(super) caretaker: store::Caretaker,
     /// How messages are sent.
     pub(super) notify: arc_swap::ArcSwap<NotifySettings>,
+    pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
 }
 
 /// Facts of this process that do not change while it runs.

@@ -1,4 +1,4 @@
-//! Housekeeping: lets finished runs, skips and their output go by the bounds of each job, and has the store take its
+//! Housekeeping: lets finished runs, skips and their output go by the bounds of each job, compresses what is left, and has the store take its
 //! daily backup and compact itself when it is mostly holes.
 
 use std::collections::BTreeSet;
@@ -12,6 +12,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use super::handle::Published;
 use super::mailbox::Mailbox;
+use super::output_keeper::OutputKeeper;
 use super::{notices, system_clock};
 use crate::run::{RunState, SkipReason};
 use crate::scheduler::{Announcement, Change};
@@ -43,6 +44,8 @@ impl Janitor {
     }
 
     fn run(self, mut announcements: broadcast::Receiver<Announcement>, stop: &std::sync::mpsc::Receiver<()>) {
+        let runs = self.state_dir.join("runs");
+        let mut output = OutputKeeper::new(self.mailbox.clone(), Arc::clone(&self.published), runs);
         let mut rounds: u64 = 0;
         while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = stop.recv_timeout(ROUND) {
             let touched = if rounds.is_multiple_of(FULL_ROUND) { None } else { touched(&mut announcements) };
@@ -52,10 +55,16 @@ impl Janitor {
             rounds += 1;
             let snapshot = self.published.snapshot.load_full();
             notices::tidy(&self.state_dir, |number| snapshot.outbox.waiting.contains_key(&number));
-            let jobs: Vec<JobName> = touched.map_or_else(|| snapshot.jobs.keys().cloned().collect(), Vec::from_iter);
+            let mut jobs = touched.unwrap_or_else(|| snapshot.jobs.keys().cloned().collect());
+            jobs.extend(output.unfinished());
             for name in jobs {
-                self.tidy(&name);
+                let Some(job) = snapshot.jobs.get(&name) else { continue };
+                // A tombstone keeps the bounds of a job that says nothing about them.
+                let retention = job.spec.as_ref().map_or_else(Retention::default, |spec| spec.retention);
+                self.tidy(&name, retention);
+                output.tend(&name, retention.output_bytes, system_clock::now().wall);
             }
+            output.keep_total(system_clock::now().wall);
         }
     }
 
@@ -64,11 +73,7 @@ impl Janitor {
         self.published.caretaker.ask(Upkeep::Routine { now }, Box::new(tell));
     }
 
-    fn tidy(&self, name: &JobName) {
-        let snapshot = self.published.snapshot.load_full();
-        let Some(job) = snapshot.jobs.get(name) else { return };
-        // A tombstone keeps the bounds of a job that says nothing about them.
-        let retention = job.spec.as_ref().map_or_else(Retention::default, |spec| spec.retention);
+    fn tidy(&self, name: &JobName, retention: Retention) {
         let cutoff = system_clock::now().wall - retention.age;
         let expired = match self.published.store.expired(name, retention.runs, cutoff, FORGET_LIMIT) {
             Ok(expired) => expired,

@@ -79,8 +79,9 @@ impl Loader {
     fn configure(&mut self) {
         match (self.configure)() {
             Ok(config) => {
-                self.jobs.configure(config.trust, config.reading);
                 self.published.notify.store(Arc::new(config.notify));
+                self.published.output_bounds.store(Arc::new(config.output));
+                self.jobs.configure(config.trust, config.reading);
             }
             Err(fault) => tracing::error!("the configuration is not read again: {fault:#}"),
         }

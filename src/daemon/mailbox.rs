@@ -89,6 +89,7 @@ impl Mailbox {
         self.try_send(Message::Input(Input::Shutdown(mode)))
     }
 
+    /// For records that are no business of the scheduler any more: it has finished with them.
     pub(super) fn forget(&self, changes: Vec<Change>) -> bool {
         self.send(Message::Input(Input::Forget(changes)))
     }

@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError};
 
 use super::index::ReadError;
-use super::reader::{Filter, Output, Piece, Pieces};
+use super::pieces::Pieces;
+use super::reader::{Filter, Output, Piece};
 
 /// Bytes returned at once, about; a listener that is far behind gets them one batch after another.
 const BATCH_BYTES: usize = 256 << 10;

@@ -28,6 +28,14 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// Its place in pairs, the standard output first.
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Stdout => 0,
+            Self::Stderr => 1,
+        }
+    }
+
     /// The name in the API and in JSON.
     pub const fn name(self) -> &'static str {
         match self {
@@ -59,8 +67,17 @@ impl ReadError {
 pub(super) enum Kind {
     /// Bytes of the segment.
     Printed(Stream),
-    /// Nothing: these bytes could not be written.
+    /// Nothing.
+    Missed(Missed),
+}
+
+/// Why bytes were read from the program and not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missed {
+    /// They could not be written.
     Lost,
+    /// They came faster than the job's rate.
+    Limited,
 }
 
 /// One record.
@@ -82,7 +99,7 @@ impl Record {
     pub fn owned_bytes(&self) -> u64 {
         match self.kind {
             Kind::Printed(_) => self.length.into(),
-            Kind::Lost => 0,
+            Kind::Missed(_) => 0,
         }
     }
 
@@ -93,7 +110,8 @@ impl Record {
         bytes[12] = match self.kind {
             Kind::Printed(Stream::Stdout) => 1,
             Kind::Printed(Stream::Stderr) => 2,
-            Kind::Lost => 3,
+            Kind::Missed(Missed::Lost) => 3,
+            Kind::Missed(Missed::Limited) => 4,
         };
         bytes[16..24].copy_from_slice(&self.at.timestamp_micros().to_le_bytes());
         bytes
@@ -109,10 +127,11 @@ impl Record {
         let kind = match kind {
             [1, 0, 0, 0] => Kind::Printed(Stream::Stdout),
             [2, 0, 0, 0] => Kind::Printed(Stream::Stderr),
-            [3, 0, 0, 0] => Kind::Lost,
+            [3, 0, 0, 0] => Kind::Missed(Missed::Lost),
+            [4, 0, 0, 0] => Kind::Missed(Missed::Limited),
             _ => return None,
         };
-        let plausible = length > 0 && (kind == Kind::Lost || length <= CHUNK_LIMIT);
+        let plausible = length > 0 && (matches!(kind, Kind::Missed(_)) || length <= CHUNK_LIMIT);
         let at = Timestamp::from_timestamp_micros(i64::from_le_bytes(*at))?;
         plausible.then_some(Self { offset: u64::from_le_bytes(*offset), length, kind, at })
     }
@@ -176,6 +195,11 @@ pub(super) fn output_path(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number}.out"))
 }
 
+/// What takes the place of that file when it is compressed.
+pub(super) fn packed_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number}.out.zst"))
+}
+
 /// The numbers of the segments that exist, ascending; none when the directory does not exist.
 pub(super) fn list(dir: &Path) -> Result<Vec<u64>, ReadError> {
     let entries = match fs::read_dir(dir) {
@@ -212,7 +236,7 @@ mod tests {
     fn a_damaged_index_ends_before_the_damage() {
         let records = [
             record(7, 3, Kind::Printed(Stream::Stdout)),
-            record(10, 5, Kind::Lost),
+            record(10, 5, Kind::Missed(Missed::Lost)),
             record(15, 1, Kind::Printed(Stream::Stderr)),
         ];
         let mut bytes = [MAGIC, 7u64.to_le_bytes()].concat();

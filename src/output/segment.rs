@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::index::{self, HEADER_BYTES, RECORD_BYTES, ReadError, Record, index_path, output_path};
+use super::index::{self, HEADER_BYTES, RECORD_BYTES, ReadError, Record, index_path, output_path, packed_path};
+use super::pack;
 
 /// Records read from an index at once.
 const BLOCK_RECORDS: u64 = 256;
@@ -16,7 +17,7 @@ pub(super) struct SegmentReader {
     pub number: u64,
     /// The absolute offset at which it begins.
     pub base: u64,
-    out: File,
+    contents: Contents,
     out_path: PathBuf,
     idx: File,
     idx_path: PathBuf,
@@ -33,14 +34,26 @@ pub(super) struct SegmentReader {
     damaged: bool,
 }
 
+/// Where the bytes of a segment are.
+enum Contents {
+    /// As they were written.
+    Plain(File),
+    /// Compressed, and not read yet.
+    Packed(File),
+    /// Compressed, and read: a segment is small enough.
+    Unpacked(Vec<u8>),
+}
+
 impl SegmentReader {
     /// Opens a segment; `None` when it is gone, or was damaged from its first byte.
     ///
     /// # Errors
     /// When it is there and cannot be read.
     pub fn open(dir: &Path, number: u64) -> Result<Option<Self>, ReadError> {
-        let (idx_path, out_path) = (index_path(dir, number), output_path(dir, number));
-        let (Some(idx), Some(out)) = (open(&idx_path)?, open(&out_path)?) else { return Ok(None) };
+        let idx_path = index_path(dir, number);
+        let (Some(idx), Some((contents, out_path))) = (open(&idx_path)?, contents(dir, number)?) else {
+            return Ok(None);
+        };
         let mut header = [0; HEADER_BYTES as usize];
         let read = idx.read_exact_at(&mut header, 0);
         let base = match read {
@@ -51,7 +64,7 @@ impl SegmentReader {
         Ok(base.map(|base| Self {
             number,
             base,
-            out,
+            contents,
             out_path,
             idx,
             idx_path,
@@ -122,20 +135,47 @@ impl SegmentReader {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn bytes(&self, record: &Record, place: u64, skip: u64) -> Result<Vec<u8>, ReadError> {
-        let mut bytes = vec![0; (u64::from(record.length) - skip) as usize];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match self.out.read_at(&mut bytes[filled..], place + skip + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
-                Err(fault) => return Err(ReadError::at(&self.out_path)(fault)),
+    pub fn bytes(&mut self, record: &Record, place: u64, skip: u64) -> Result<Vec<u8>, ReadError> {
+        let length = (u64::from(record.length) - skip) as usize;
+        let unreadable = || ReadError::at(&self.out_path);
+        if let Contents::Packed(file) = &self.contents {
+            let file = file.try_clone().map_err(unreadable())?;
+            self.contents = Contents::Unpacked(pack::decompress(file).map_err(unreadable())?);
+        }
+        match &self.contents {
+            Contents::Plain(out) | Contents::Packed(out) => read_at(out, place + skip, length).map_err(unreadable()),
+            Contents::Unpacked(bytes) => {
+                let start = usize::try_from(place + skip).unwrap_or(usize::MAX).min(bytes.len());
+                let end = start.saturating_add(length).min(bytes.len());
+                Ok(bytes[start..end].to_vec())
             }
         }
-        bytes.truncate(filled);
-        Ok(bytes)
     }
+}
+
+/// As many bytes as are there.
+fn read_at(file: &File, place: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        match file.read_at(&mut bytes[filled..], place + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// The bytes of a segment, in whichever form they are; the plain one goes last.
+fn contents(dir: &Path, number: u64) -> Result<Option<(Contents, PathBuf)>, ReadError> {
+    let (plain, packed) = (output_path(dir, number), packed_path(dir, number));
+    if let Some(file) = open(&plain)? {
+        return Ok(Some((Contents::Plain(file), plain)));
+    }
+    Ok(open(&packed)?.map(|file| (Contents::Packed(file), packed)))
 }
 
 fn open(path: &Path) -> Result<Option<File>, ReadError> {

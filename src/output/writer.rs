@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::index::{
-    self, CHUNK_LIMIT, HEADER_BYTES, Index, Kind, MAGIC, RECORD_BYTES, ReadError, Record, Stream, index_path,
-    output_path,
+    self, CHUNK_LIMIT, HEADER_BYTES, Index, Kind, MAGIC, Missed, RECORD_BYTES, ReadError, Record, Stream, index_path,
+    output_path, packed_path,
 };
 use super::layout::Layout;
 use crate::clock::Timestamp;
@@ -30,9 +30,16 @@ pub struct Writer {
     tail: VecDeque<Closed>,
     /// Absolute offset of the next byte.
     offset: u64,
-    /// Bytes right before `offset` that are lost and not yet marked.
-    unmarked: u64,
+    /// Bytes right before `offset` that were not kept and are not yet marked.
+    unmarked: Unmarked,
     summary: OutputSummary,
+}
+
+/// Bytes that were not kept, until they are marked.
+#[derive(Clone, Copy)]
+struct Unmarked {
+    why: Missed,
+    bytes: u64,
 }
 
 /// A segment of the tail that is complete.
@@ -51,7 +58,7 @@ impl Writer {
             next_number: 0,
             tail: VecDeque::new(),
             offset: 0,
-            unmarked: 0,
+            unmarked: Unmarked { why: Missed::Lost, bytes: 0 },
             summary: OutputSummary::default(),
         }
     }
@@ -66,8 +73,12 @@ impl Writer {
         for &number in &numbers {
             let index = Index::load(&index_path(dir, number))?;
             writer.summary.cut_bytes += index.base.saturating_sub(writer.offset);
-            let lost = index.records.iter().filter(|record| record.kind == Kind::Lost);
-            writer.summary.lost_bytes += lost.map(|record| u64::from(record.length)).sum::<u64>();
+            let missed = |why| {
+                let those = index.records.iter().filter(move |record| record.kind == Kind::Missed(why));
+                those.map(|record| u64::from(record.length)).sum::<u64>()
+            };
+            writer.summary.lost_bytes += missed(Missed::Lost);
+            writer.summary.limited_bytes += missed(Missed::Limited);
             writer.offset = index.end().max(writer.offset);
             writer.next_number = number + 1;
             if !writer.layout.is_head(number) {
@@ -90,14 +101,38 @@ impl Writer {
                     bytes.len()
                 }
                 Err(_) => {
-                    self.unmarked += bytes.len() as u64;
-                    self.summary.lost_bytes += bytes.len() as u64;
+                    self.miss(Missed::Lost, bytes.len() as u64);
                     bytes.len()
                 }
             };
             self.offset += taken as u64;
             bytes = &bytes[taken..];
         }
+    }
+
+    /// Counts bytes that came too fast and are not kept.
+    pub fn drop_limited(&mut self, bytes: u64) {
+        self.summary.bytes += bytes;
+        self.miss(Missed::Limited, bytes);
+        self.offset += bytes;
+    }
+
+    /// Counts bytes that are not kept. What was to be marked as something else becomes lost with them: that it is not
+    /// marked yet means that the disk took no mark, or that nothing was kept in between.
+    fn miss(&mut self, why: Missed, bytes: u64) {
+        match why {
+            Missed::Lost => self.summary.lost_bytes += bytes,
+            Missed::Limited => self.summary.limited_bytes += bytes,
+        }
+        let pending = self.unmarked;
+        if pending.bytes == 0 || pending.why == why {
+            self.unmarked = Unmarked { why, bytes: pending.bytes + bytes };
+            return;
+        }
+        let limited = if pending.why == Missed::Limited { pending.bytes } else { bytes };
+        self.summary.limited_bytes -= limited;
+        self.summary.lost_bytes += limited;
+        self.unmarked = Unmarked { why: Missed::Lost, bytes: pending.bytes + bytes };
     }
 
     /// What was printed until now.
@@ -107,10 +142,10 @@ impl Writer {
 
     /// Marks what was lost at the very end, if the disk takes it now, and says what was printed.
     pub fn finish(&mut self, at: Timestamp) -> OutputSummary {
-        if self.unmarked > 0
-            && let Err(fault) = self.segment().and_then(|open| open.map_or(Ok(()), |()| self.mark_lost(at)))
+        if self.unmarked.bytes > 0
+            && let Err(fault) = self.segment().and_then(|open| open.map_or(Ok(()), |()| self.mark_missed(at)))
         {
-            tracing::warn!(dir = %self.dir.display(), %fault, "cannot mark lost output");
+            tracing::warn!(dir = %self.dir.display(), %fault, "cannot mark missing output");
         }
         self.summary
     }
@@ -120,8 +155,8 @@ impl Writer {
         if self.segment()?.is_none() {
             return Ok(Placed::Beyond);
         }
-        if self.unmarked > 0 {
-            self.mark_lost(at)?;
+        if self.unmarked.bytes > 0 {
+            self.mark_missed(at)?;
             if self.segment()?.is_none() {
                 return Ok(Placed::Beyond);
             }
@@ -131,13 +166,14 @@ impl Writer {
         segment.write(offset, stream, bytes, at, limit).map(Placed::Kept)
     }
 
-    /// Writes the records that explain the bytes lost right before `offset`.
-    fn mark_lost(&mut self, at: Timestamp) -> io::Result<()> {
-        while self.unmarked > 0 && self.segment()?.is_some() {
-            let length = u32::try_from(self.unmarked).unwrap_or(u32::MAX);
-            let record = Record { offset: self.offset - self.unmarked, length, kind: Kind::Lost, at };
+    /// Writes the records that explain the bytes that are not there right before `offset`.
+    fn mark_missed(&mut self, at: Timestamp) -> io::Result<()> {
+        while self.unmarked.bytes > 0 && self.segment()?.is_some() {
+            let length = u32::try_from(self.unmarked.bytes).unwrap_or(u32::MAX);
+            let kind = Kind::Missed(self.unmarked.why);
+            let record = Record { offset: self.offset - self.unmarked.bytes, length, kind, at };
             self.current.as_mut().expect("it was opened right above").push(record)?;
-            self.unmarked -= u64::from(length);
+            self.unmarked.bytes -= u64::from(length);
         }
         Ok(())
     }
@@ -160,7 +196,7 @@ impl Writer {
                 self.drop_oldest()?;
             }
         }
-        let base = self.offset - self.unmarked;
+        let base = self.offset - self.unmarked.bytes;
         self.current = Some(Segment::create(&self.dir, self.next_number, base)?);
         self.next_number += 1;
         Ok(Some(()))
@@ -169,7 +205,9 @@ impl Writer {
     fn drop_oldest(&mut self) -> io::Result<()> {
         let Some(oldest) = self.tail.front() else { return Ok(()) };
         // The index first: a segment without one does not exist for readers.
-        for path in [index_path(&self.dir, oldest.number), output_path(&self.dir, oldest.number)] {
+        let number = oldest.number;
+        let dir = &self.dir;
+        for path in [index_path(dir, number), output_path(dir, number), packed_path(dir, number)] {
             match fs::remove_file(&path) {
                 Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
                 Ok(()) | Err(_) => {}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::AttemptId;
 use crate::clock::Timestamp;
+use crate::spec::OutputTo;
 
 /// One message about one attempt. Every report may arrive late, twice, or after a restart of either process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +115,10 @@ pub struct OutputSummary {
     pub bytes: u64,
     /// Bytes of these that were cut by the bound.
     pub cut_bytes: u64,
-    /// Bytes of these that could not be written (a full disk).
+    /// Bytes of these that could not be written (a full disk, a journal that does not keep up).
     pub lost_bytes: u64,
+    /// Bytes of these that were dropped because they came faster than `rate_limit`.
+    pub limited_bytes: u64,
+    /// Where the rest went.
+    pub to: OutputTo,
 }

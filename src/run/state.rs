@@ -22,6 +22,8 @@ pub struct Run {
     pub state: RunState,
     /// Its launches, oldest first; at most [`crate::spec::ATTEMPTS_LIMIT`].
     pub attempts: Vec<Attempt>,
+    /// When its output was removed to stay within a bound, if it was.
+    pub output_removed_at: Option<Timestamp>,
 }
 
 /// Why a run exists.

@@ -6,6 +6,7 @@ use crate::clock::{BootId, Timestamp};
 
 /// A step in a run's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a transition lives for one call")]
 pub enum Transition {
     /// From `Queued` or `Backoff`: the supervisor is to be asked for the next attempt.
     Launch {

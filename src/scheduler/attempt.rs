@@ -314,6 +314,6 @@ fn bare_plan(run: &Run) -> LaunchPlan {
         process: ProcessSpec::default(),
         timeout: None,
         stop: StopPolicy { signal: nix::sys::signal::Signal::SIGTERM, grace: Duration::from_secs(10) },
-        output: OutputPolicy { limit_bytes: 0 },
+        output: OutputPolicy { limit_bytes: 0, ..OutputPolicy::default() },
     }
 }

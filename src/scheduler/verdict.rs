@@ -99,6 +99,7 @@ impl Scheduler {
             created_at: now.wall,
             state: RunState::Queued { since: now.wall, reason },
             attempts: Vec::new(),
+            output_removed_at: None,
         });
         self.ledger.job(name);
         self.ledger.run(&run);

@@ -13,8 +13,8 @@ use super::findings::{Findings, Problem, Said};
 use super::limits::{ARGUMENTS_LIMIT, START_DEADLINE_LEAST};
 use super::schedules::ScheduleLine;
 use super::{
-    Account, Authority, Backoff, CatchUp, CatchUpPolicy, Command, Environment, Identity, JobName, JobSpec,
-    OutputPolicy, Overlap, ReadContext, Retention, Retry, Revision, Source, StopPolicy,
+    Account, Authority, Backoff, CatchUp, CatchUpPolicy, Command, Environment, Identity, JobName, JobSpec, Overlap,
+    ReadContext, Retention, Retry, Revision, Source, StopPolicy,
 };
 use crate::schedule::{Calendars, Entry, ScheduleSet, SetError, Zone};
 use crate::units;
@@ -23,7 +23,6 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 const MAX_CONCURRENT: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero");
 const RETRY_DELAY: Duration = Duration::from_secs(10);
 const RETRY_MAX_DELAY: Duration = Duration::from_secs(600);
-const OUTPUT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Completes a file whose values are good. Nothing comes back only when a fault was noted, now or before.
 pub(super) fn complete(
@@ -39,6 +38,7 @@ pub(super) fn complete(
     let catch_up =
         catch_up(file.catch_up.as_ref(), file.catch_up_window.as_ref(), file.catch_up_spread.as_ref(), findings);
     let retry = retry(&file.retry, findings);
+    let output = file.output.complete(findings);
     let command = command(file.command, file.shell, findings);
     let lines = value(file.schedule).unwrap_or_default();
     let spans = lines.iter().map(|line| line.span.clone()).collect::<Vec<_>>();
@@ -73,10 +73,11 @@ pub(super) fn complete(
         enabled: value(file.enabled).unwrap_or(true),
         tags: value(file.tags).unwrap_or_default(),
         owner: value(file.owner),
-        output: OutputPolicy { limit_bytes: value(file.output_limit).unwrap_or(OUTPUT_BYTES) },
+        output,
         retention: Retention {
             runs: value(file.retention_runs).unwrap_or(Retention::default().runs),
             age: value(file.retention_age).unwrap_or(Retention::default().age),
+            output_bytes: value(file.retention_output).unwrap_or(Retention::default().output_bytes),
         },
         alert_after: value(file.alert_after).flatten(),
         notify: file.notify.complete(),

@@ -12,6 +12,7 @@ use super::conditions::{self, Named};
 use super::findings::{Findings, Problem, Said};
 use super::limits::{CONCURRENT_LIMIT, DESCRIPTION_LIMIT, OUTPUT_LEAST, OUTPUT_LIMIT, RETENTION_LIMIT, WORD_LIMIT};
 use super::notify::NotifyTable;
+use super::output::OutputTable;
 use super::process::ProcessFile;
 use super::schedules::{self, ScheduleLine};
 use super::tree::{Field, Table};
@@ -47,11 +48,12 @@ pub(super) struct JobFile {
     pub enabled: Option<Said<bool>>,
     pub tags: Option<Said<BTreeSet<String>>>,
     pub owner: Option<Said<String>>,
-    pub output_limit: Option<Said<u64>>,
+    pub output: OutputTable,
     pub retention_runs: Option<Said<NonZeroU32>>,
     pub retention_age: Option<Said<Duration>>,
     pub alert_after: Option<Said<Option<Duration>>>,
     pub notify: NotifyTable,
+    pub retention_output: Option<Said<u64>>,
 }
 
 /// The two ways to say a command.
@@ -191,11 +193,9 @@ impl JobFile {
             retry.finish(findings, &[]);
         }
         if let Some(field) = table.field("output")
-            && let Some(mut output) = inner(&field, "output.", findings)
+            && let Some(output) = inner(&field, "output.", findings)
         {
-            let limit = |field: &Field<'_, '_>, f: &mut Findings| values::size(field, f, OUTPUT_LEAST, OUTPUT_LIMIT);
-            self.output_limit = output.read("limit", findings, limit);
-            output.finish(findings, &[]);
+            self.output = OutputTable::read(output, findings);
         }
         if let Some(field) = table.field("retention")
             && let Some(mut retention) = inner(&field, "retention.", findings)
@@ -203,6 +203,8 @@ impl JobFile {
             let runs = |field: &Field<'_, '_>, f: &mut Findings| values::count(field, f, RETENTION_LIMIT);
             self.retention_runs = retention.read("runs", findings, runs);
             self.retention_age = retention.read("age", findings, values::positive_duration);
+            let output = |field: &Field<'_, '_>, f: &mut Findings| values::size(field, f, OUTPUT_LEAST, OUTPUT_LIMIT);
+            self.retention_output = retention.read("output", findings, output);
             retention.finish(findings, &[]);
         }
         if let Some(field) = table.field("notify") {
@@ -243,11 +245,12 @@ impl JobFile {
             enabled: self.enabled.or(defaults.enabled),
             tags: self.tags.or(defaults.tags),
             owner: self.owner.or(defaults.owner),
-            output_limit: self.output_limit.or(defaults.output_limit),
+            output: self.output.over(defaults.output),
             retention_runs: self.retention_runs.or(defaults.retention_runs),
             retention_age: self.retention_age.or(defaults.retention_age),
             alert_after: self.alert_after.or(defaults.alert_after),
             notify: self.notify.over(defaults.notify),
+            retention_output: self.retention_output.or(defaults.retention_output),
         }
     }
 }

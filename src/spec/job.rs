@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{JobName, Notify, ProcessSpec, Revision};
+use super::{JobName, Notify, OutputPolicy, ProcessSpec, Revision};
 use crate::schedule::ScheduleSet;
 
 /// A checked job. Every field is complete: defaults are filled in, units are resolved, contradictions refused.
@@ -53,7 +53,7 @@ pub struct JobSpec {
     pub tags: BTreeSet<String>,
     /// Who answers for the job; free text.
     pub owner: Option<String>,
-    /// How much of what it prints is kept.
+    /// Where what it prints goes, and how much of it.
     pub output: OutputPolicy,
     /// How many finished runs are kept, and for how long.
     pub retention: Retention,
@@ -216,25 +216,21 @@ pub enum Backoff {
 /// Attempts that a job file may ask for at most.
 pub const ATTEMPTS_LIMIT: u32 = 100;
 
-/// How much of what a run prints is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputPolicy {
-    /// Bytes on disk for each attempt, index included; the first and the last part are kept. 16 MiB unless said.
-    pub limit_bytes: u64,
-}
-
-/// Which finished runs and skips are kept: those that satisfy both bounds.
+/// Which finished runs and skips are kept: those that satisfy both bounds. Of their output, what fits into a third.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Finished runs of the job; 100 unless said.
     pub runs: NonZeroU32,
     /// Age since their end; 90 days unless said.
     pub age: Duration,
+    /// Bytes on disk of the output of all finished runs; 1 GiB unless said. Beyond it the oldest output goes, and its
+    /// run's record says so.
+    pub output_bytes: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         let runs = NonZeroU32::new(100).expect("a hundred is not zero");
-        Self { runs, age: Duration::from_secs(90 * 86_400) }
+        Self { runs, age: Duration::from_secs(90 * 86_400), output_bytes: 1 << 30 }
     }
 }

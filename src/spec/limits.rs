@@ -63,5 +63,8 @@ pub const RETENTION_LIMIT: u32 = 100_000;
 /// The least that may be kept of a run's output, in bytes: enough for a first and a last part that can be read.
 pub const OUTPUT_LEAST: u64 = 64 * 1024;
 
-/// The most that may be kept of a run's output, in bytes.
+/// The most that a rate of output may name, in lines or bytes: more than any pipe carries in an hour.
+pub const RATE_LIMIT: u64 = 1 << 50;
+
+/// The most that may be kept of output, in bytes, of a run, a job or all jobs.
 pub const OUTPUT_LIMIT: u64 = 1 << 40;

@@ -9,6 +9,7 @@ mod job;
 mod limits;
 mod name;
 mod notify;
+mod output;
 mod process;
 mod read;
 mod render;
@@ -27,6 +28,7 @@ pub use job::*;
 pub use limits::*;
 pub use name::{JobName, NAME_LIMIT, NameError, RESERVED_NAME, Revision, Source};
 pub use notify::{Channel, NoticeEvent, Notify, SaidBy, Target, is_mailbox};
+pub use output::{OutputPolicy, OutputRate, OutputTo, OutputUnit, RateError, RatePeriod};
 pub use process::{
     AddressFamily, Attributes, Bind, Capabilities, Capability, Controller, CpuScheduling, Credential, EnvironmentFile,
     Feature, Filesystem, Inputs, IoPriority, Isolation, Limits, Machine, Network, OnLeftover, ProcessSpec, Profile,

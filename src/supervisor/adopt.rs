@@ -19,7 +19,7 @@ use super::streams::Streams;
 use super::token::Key;
 use super::tree::{Tree, Walk};
 use crate::clock::{Monotonic, Now};
-use crate::output::Writer;
+use crate::output::Capture;
 use crate::run::{AttemptEnd, AttemptId, Ending, OutputSummary, Report, Usage};
 use crate::spec::OnLeftover;
 
@@ -82,10 +82,10 @@ impl Supervisor {
             true => find_pipes(&tree, &main, record.facts.pipes),
             false => [None, None],
         };
-        let limit = record.facts.output_limit_bytes;
-        let writer = Writer::resume(dir, limit).unwrap_or_else(|fault| {
+        let output = &record.facts.output;
+        let capture = Capture::resume(dir, id, output, now.monotonic).unwrap_or_else(|fault| {
             tracing::error!(attempt = %id, %fault, "cannot go on with the output of an attempt");
-            Writer::new(dir, limit)
+            Capture::new(dir, id, output, now.monotonic)
         });
         Attempt {
             id: id.clone(),
@@ -94,7 +94,7 @@ impl Supervisor {
             phase: adopted_phase(&main, record, now),
             main,
             tree,
-            streams: Streams::new(pipes, writer),
+            streams: Streams::new(pipes, capture),
             stop: record.stopping.map_or(Stop::None, Stop::Signalled),
             armed: None,
         }

@@ -29,7 +29,7 @@ use super::streams::{PIPE_EVENTS, Streams};
 use super::token::{Key, Token};
 use super::tree::{Tree, Walk};
 use crate::clock::Now;
-use crate::output::{Stream, Writer};
+use crate::output::{Capture, Stream};
 use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, Usage};
 
 /// The supervisor's end of what it shares with a child.
@@ -99,14 +99,14 @@ impl Supervisor {
                     Some(cgroup) => Tree::Cgroup(cgroup),
                     None => Tree::Walk(Walk::new(main, &facts.invocation, true)),
                 };
-                let writer = Writer::new(dir, facts.output_limit_bytes);
+                let capture = Capture::new(dir, &plan.attempt, &facts.output, now.monotonic);
                 self.keep(Attempt {
                     id: plan.attempt.clone(),
                     dir: dir.to_owned(),
                     facts,
                     main: Main::Child(main),
                     tree,
-                    streams: Streams::new(ends.streams.map(Some), writer),
+                    streams: Streams::new(ends.streams.map(Some), capture),
                     phase: Phase::SettingUp(News::Pipe { pipe: ends.status, heard: Vec::new() }),
                     stop: Stop::None,
                     armed: None,
@@ -146,7 +146,7 @@ impl Supervisor {
             invocation,
             timeout: plan.timeout,
             stop: plan.stop,
-            output_limit_bytes: plan.output.limit_bytes,
+            output: plan.output,
             cgroup: cgroup.map(|cgroup| cgroup.path().to_owned()),
             pipes: inodes.map_err(failure("create pipes", None))?,
             on_leftover: plan.process.on_leftover,

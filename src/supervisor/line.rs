@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::protocol::{ConversionError, micros, signal, timestamp};
+use super::protocol::{self, ConversionError, micros, signal, timestamp};
 use super::record::{self, Facts};
 use crate::clock::{BootId, Monotonic};
 use crate::run::{AttemptEnd, OutputSummary, SetupFailure, Usage};
@@ -52,6 +52,10 @@ pub(super) struct Asked {
     stop_signal: String,
     stop_grace_micros: u64,
     output_limit_bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_to: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_rate: Option<String>,
     cgroup: Option<String>,
     stdout_pipe: u64,
     stderr_pipe: u64,
@@ -105,6 +109,10 @@ pub(super) struct Ended {
     output_bytes: u64,
     output_cut_bytes: u64,
     output_lost_bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_limited_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_to: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -157,7 +165,9 @@ impl From<&Facts> for Asked {
             timeout_micros: facts.timeout.map(micros),
             stop_signal: facts.stop.signal.as_str().to_owned(),
             stop_grace_micros: micros(facts.stop.grace),
-            output_limit_bytes: facts.output_limit_bytes,
+            output_limit_bytes: facts.output.limit_bytes,
+            output_to: protocol::to_word(facts.output.to),
+            output_rate: facts.output.rate.map(|rate| rate.to_string()),
             cgroup: facts.cgroup.as_ref().map(|path| path.to_string_lossy().into_owned()),
             stdout_pipe: facts.pipes[0],
             stderr_pipe: facts.pipes[1],
@@ -180,7 +190,7 @@ impl TryFrom<Asked> for Facts {
                 signal: signal(&asked.stop_signal)?,
                 grace: Duration::from_micros(asked.stop_grace_micros),
             },
-            output_limit_bytes: asked.output_limit_bytes,
+            output: protocol::output(asked.output_limit_bytes, asked.output_to, asked.output_rate)?,
             cgroup: asked.cgroup.map(Into::into),
             pipes: [asked.stdout_pipe, asked.stderr_pipe],
             on_leftover: match asked.on_leftover {
@@ -263,6 +273,8 @@ impl From<&AttemptEnd> for Ended {
             output_bytes: end.output.bytes,
             output_cut_bytes: end.output.cut_bytes,
             output_lost_bytes: end.output.lost_bytes,
+            output_limited_bytes: (end.output.limited_bytes > 0).then_some(end.output.limited_bytes),
+            output_to: protocol::to_word(end.output.to),
         }
     }
 }
@@ -288,6 +300,8 @@ impl TryFrom<Ended> for AttemptEnd {
                 bytes: end.output_bytes,
                 cut_bytes: end.output_cut_bytes,
                 lost_bytes: end.output_lost_bytes,
+                limited_bytes: end.output_limited_bytes.unwrap_or(0),
+                to: protocol::to(end.output_to)?,
             },
         })
     }

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use super::line::{Asked, Line};
 use crate::clock::{BootId, Monotonic, Timestamp};
 use crate::run::{AttemptEnd, SetupFailure, StopReason};
-use crate::spec::{OnLeftover, StopPolicy};
+use crate::spec::{OnLeftover, OutputPolicy, StopPolicy};
 
 /// The file's name in the attempt's directory.
 const NAME: &str = "record";
@@ -37,7 +37,7 @@ pub(super) struct Facts {
     pub invocation: String,
     pub timeout: Option<std::time::Duration>,
     pub stop: StopPolicy,
-    pub output_limit_bytes: u64,
+    pub output: OutputPolicy,
     pub cgroup: Option<PathBuf>,
     /// Inode numbers of the pipes of standard output and standard error.
     pub pipes: [u64; 2],
@@ -141,7 +141,7 @@ mod tests {
             invocation: "00ff".into(),
             timeout: Some(Duration::from_secs(60)),
             stop: StopPolicy { signal: Signal::SIGINT, grace: Duration::from_secs(10) },
-            output_limit_bytes: 1024,
+            output: OutputPolicy { limit_bytes: 1024, ..OutputPolicy::default() },
             cgroup: Some("/sys/fs/cgroup/jobsd-1/a.1.1".into()),
             pipes: [11, 12],
             on_leftover: OnLeftover::Kill,
@@ -161,7 +161,7 @@ mod tests {
                 cpu_system: Duration::from_micros(2),
                 peak_memory_bytes: 3,
             },
-            output: OutputSummary { bytes: 4, cut_bytes: 5, lost_bytes: 6 },
+            output: OutputSummary { bytes: 4, cut_bytes: 5, lost_bytes: 6, ..OutputSummary::default() },
         }
     }
 

@@ -9,7 +9,7 @@ use nix::unistd::read;
 use super::clock;
 use super::token::{Key, Token};
 use crate::clock::Timestamp;
-use crate::output::{Stream, Writer};
+use crate::output::{Capture, Stream};
 use crate::run::OutputSummary;
 
 /// Bytes read from one pipe before the others get their turn; also what a pipe holds unless told otherwise.
@@ -23,11 +23,11 @@ const LAST_BYTES: usize = 1 << 20;
 /// program in the order in which it printed, as far as that can be told.
 pub(super) const PIPE_EVENTS: EpollFlags = EpollFlags::EPOLLIN.union(EpollFlags::EPOLLET);
 
-/// The pipes of an attempt, and the writer of its output.
+/// The pipes of an attempt, and where its output goes.
 pub(super) struct Streams {
     pipes: [Option<OwnedFd>; 2],
     /// None for an attempt whose end was told: nothing is kept any more.
-    writer: Option<Writer>,
+    capture: Option<Capture>,
 }
 
 /// What came of reading a pipe.
@@ -41,33 +41,25 @@ pub(super) enum Heard {
     End,
 }
 
-/// A stream's place in [`Streams`].
-fn place(stream: Stream) -> usize {
-    match stream {
-        Stream::Stdout => 0,
-        Stream::Stderr => 1,
-    }
-}
-
 impl Streams {
     /// The reading ends, which do not block, in the order standard output, standard error.
-    pub fn new(pipes: [Option<OwnedFd>; 2], writer: Writer) -> Self {
-        Self { pipes, writer: Some(writer) }
+    pub fn new(pipes: [Option<OwnedFd>; 2], capture: Capture) -> Self {
+        Self { pipes, capture: Some(capture) }
     }
 
     /// The reading end, unless it is closed.
     pub fn pipe(&self, stream: Stream) -> Option<&OwnedFd> {
-        self.pipes[place(stream)].as_ref()
+        self.pipes[stream.index()].as_ref()
     }
 
     /// Reads once, at most what `buffer` takes. Fewer bytes mean that nothing is left now: a pipe gives all it has.
     pub fn read(&mut self, stream: Stream, buffer: &mut [u8]) -> Heard {
-        let Some(pipe) = &self.pipes[place(stream)] else { return Heard::End };
+        let Some(pipe) = &self.pipes[stream.index()] else { return Heard::End };
         match read(pipe, buffer) {
             Ok(0) => Heard::End,
             Ok(count) => {
-                if let Some(writer) = &mut self.writer {
-                    writer.append(stream, &buffer[..count], clock::now().wall);
+                if let Some(capture) = &mut self.capture {
+                    capture.append(stream, &buffer[..count], clock::now());
                 }
                 Heard::Bytes(count)
             }
@@ -82,7 +74,7 @@ impl Streams {
     /// Has epoll tell again if something is there.
     pub fn remind(&self, stream: Stream, epoll: &Epoll, key: Key) {
         let mut event = EpollEvent::new(PIPE_EVENTS, Token::Output(key, stream).encode());
-        if let Some(pipe) = &self.pipes[place(stream)]
+        if let Some(pipe) = &self.pipes[stream.index()]
             && let Err(errno) = epoll.modify(pipe, &mut event)
         {
             tracing::error!(%errno, "cannot watch a pipe any more");
@@ -104,7 +96,7 @@ impl Streams {
     /// Closes a pipe. A child that is just being set up may hold a copy of it, which would keep waking the supervisor:
     /// so it is taken out of `epoll` first.
     pub fn close(&mut self, stream: Stream, epoll: &Epoll) {
-        if let Some(pipe) = self.pipes[place(stream)].take()
+        if let Some(pipe) = self.pipes[stream.index()].take()
             && let Err(errno) = epoll.delete(pipe.as_fd())
         {
             tracing::warn!(%errno, "cannot take a pipe out of epoll");
@@ -113,7 +105,7 @@ impl Streams {
 
     /// Closes the output, and says what was printed. The pipes are still read.
     pub fn drop_from_now(&mut self, at: Timestamp) -> OutputSummary {
-        self.writer.take().map_or_else(OutputSummary::default, |mut writer| writer.finish(at))
+        self.capture.take().map_or_else(OutputSummary::default, |mut capture| capture.finish(at))
     }
 
     /// Closes both pipes and the output, and says what was printed.

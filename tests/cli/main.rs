@@ -4,5 +4,6 @@
 mod codes;
 mod drive;
 mod pages;
+mod reference;
 mod terminals;
 mod world;

@@ -1,5 +1,6 @@
-//! `completions/` and `man/` are made from the command lines: `JOBSD_PAGES=write cargo test --test cli pages` makes them
-//! again, and without the variable the test says which of them are not current.
+//! `completions/` and `man/` are made from the command lines, `docs/job-file.md` from the schema:
+//! `JOBSD_PAGES=write cargo test --test cli pages` makes them again, and without the variable the test says which of them
+//! are not current.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,6 +43,7 @@ fn pages() -> BTreeMap<PathBuf, String> {
     }
     pages.insert("man/jobs.d.5".into(), JOB_PAGE.replace("@KEYS@\n", &keys()));
     man(&mut pages, "8", Arguments::command().disable_help_subcommand(true));
+    pages.insert("docs/job-file.md".into(), crate::reference::page());
     pages
 }
 

@@ -6,6 +6,7 @@ mod documents;
 mod harness;
 mod line;
 mod notify;
+mod output;
 mod readme;
 mod reload;
 mod schedule;

@@ -21,7 +21,7 @@ fn notices(world: &World) -> Value {
 fn with_sendmail(script: &str, more: &str) -> World {
     let world = World::new();
     world.script("sendmail", script);
-    world.config(&format!("[notify]\nsendmail = \"$DIR/sendmail\"\n{more}"));
+    world.configure(&format!("[notify]\nsendmail = \"$DIR/sendmail\"\n{more}"));
     world
 }
 

@@ -60,10 +60,14 @@ pub fn draw(name: &JobName, rng: &mut Rng) -> Arc<LoadedSpec> {
         enabled: !rng.chance(50_000),
         tags: [rng.pick(&["red", "blue"]).to_string()].into(),
         owner: None,
-        output: OutputPolicy { limit_bytes: 1 << 20 },
-        retention: Retention { runs: NonZeroU32::new(100).expect("not zero"), age: Duration::from_secs(1 << 30) },
         alert_after: rng.chance(300_000).then(|| Duration::from_secs(rng.between(60, 100_000))),
         notify: draw_notify(rng),
+        output: OutputPolicy { limit_bytes: 1 << 20, ..OutputPolicy::default() },
+        retention: Retention {
+            runs: NonZeroU32::new(100).expect("not zero"),
+            age: Duration::from_secs(1 << 30),
+            ..Retention::default()
+        },
     };
     let path = format!("/jobs.d/{name}.toml").into();
     Arc::new(LoadedSpec { spec: Arc::new(spec), source, path })

@@ -384,7 +384,7 @@ impl SimWorld {
             process: ProcessSpec::default(),
             timeout: Some(Duration::from_secs(60)),
             stop: StopPolicy { signal: nix::sys::signal::Signal::SIGTERM, grace: Duration::from_secs(5) },
-            output: OutputPolicy { limit_bytes: 1 << 16 },
+            output: OutputPolicy { limit_bytes: 1 << 16, ..OutputPolicy::default() },
         };
         let now = self.wall();
         let (reports, later) = self.host.launch(&plan, now, &mut self.rng);

@@ -100,6 +100,7 @@ pub fn running(name: &str, number: u64, revision: &Revision) -> Run {
         trigger: Trigger::Schedule(Scheduled { at: at(number * 10), nominal: at(number * 10).naive_utc(), note: None }),
         created_at: at(number * 10),
         state: RunState::Running { attempt: 1, pid: 4711, started_at: at(number * 10) },
+        output_removed_at: None,
         attempts: vec![Attempt {
             number: 1,
             boot: BootId::new("4d2c1f3e-8a5b-4c6d-9e7f-001122334455"),
@@ -119,7 +120,7 @@ pub fn finished(run: &Run, exit_code: u8) -> Run {
         started_at: Some(run.created_at),
         ended_at,
         usage: Usage { cpu_user: Duration::from_millis(7), cpu_system: Duration::ZERO, peak_memory_bytes: 1 << 21 },
-        output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0 },
+        output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0, ..OutputSummary::default() },
     };
     let mut run = run.clone();
     run.attempts[0].end = Some((end, outcome.clone()));

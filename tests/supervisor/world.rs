@@ -234,7 +234,7 @@ pub fn plan(job: &str, argv: &[&str]) -> LaunchPlan {
         process: ProcessSpec::default(),
         timeout: None,
         stop: StopPolicy { signal: Signal::SIGTERM, grace: Duration::from_secs(10) },
-        output: OutputPolicy { limit_bytes: 16 << 20 },
+        output: OutputPolicy::default(),
     }
 }
 

@@ -212,12 +212,16 @@ pub fn definition(spec: &JobSpec, source: Option<&Source>) -> types::Definition 
             on_lost: spec.retry.on_lost,
         },
         success_exit_codes: spec.success_exit_codes.iter().copied().collect(),
+        output_to: spec.output.to.name().to_owned(),
         output_limit_bytes: spec.output.limit_bytes,
+        output_rate_limit: spec.output.rate.map(|rate| rate.to_string()),
+        output_timestamps: spec.output.timestamps,
         keep_runs: spec.retention.runs.get(),
         keep_age_seconds: seconds(spec.retention.age),
         alert_after_seconds: spec.alert_after.map(seconds),
         notify: super::targets(&spec.notify),
         notify_per_hour: spec.notify.per_hour.get(),
+        keep_output_bytes: spec.retention.output_bytes,
     }
 }
 

@@ -110,6 +110,7 @@ pub fn run(run: &Run, user: Option<&str>) -> types::Run {
         pid,
         kill_at: kill_at.map(Time),
         next_attempt_at: next_attempt_at.map(Time),
+        output_removed_at: run.output_removed_at.map(Time),
         attempt_records: run.attempts.iter().map(|one| attempt(one, user)).collect(),
     }
 }
@@ -143,7 +144,8 @@ pub(super) fn started_at(attempt: &Attempt) -> Option<crate::clock::Timestamp> {
 }
 
 fn output_bytes(end: &AttemptEnd) -> types::OutputBytes {
-    types::OutputBytes { bytes: end.output.bytes, cut_bytes: end.output.cut_bytes, lost_bytes: end.output.lost_bytes }
+    let crate::run::OutputSummary { bytes, cut_bytes, lost_bytes, limited_bytes, to } = end.output;
+    types::OutputBytes { bytes, cut_bytes, lost_bytes, limited_bytes, to: to.name().to_owned() }
 }
 
 /// Exit code and signal of an attempt, by its raw wait status.

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use chrono::SecondsFormat;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -20,6 +21,7 @@ use crate::api::types::{ErrorCode, OutputChunk, OutputLine, OutputMark, Stream, 
 use crate::causes::chain;
 use crate::output::{self, Filter, Output, Piece};
 use crate::run::{AttemptId, Run, RunId};
+use crate::spec::OutputTo;
 use crate::supervisor;
 
 /// Batches on their way to one client, of at most 256 KiB each. While the client does not read, no more is read from
@@ -136,8 +138,16 @@ fn parse_place(text: &str) -> Result<Place, ApiError> {
     })
 }
 
-/// An attempt that printed something and has no directory any more is told from one that printed nothing.
+/// An attempt that printed something of which nothing is here is told from one that printed nothing.
 async fn refuse_when_gone(api: &Api, run: &Run, attempt: u32) -> Result<(), ApiError> {
+    if let Some(at) = run.output_removed_at {
+        let at = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        return Err(ApiError::new(ErrorCode::NoOutput, format!("the output of {} was removed at {at}", run.id))
+            .hint("[retention] output in the job file and [output] total in jobsd.toml say how much of it is kept"));
+    }
+    if let Some(error) = elsewhere(api, run, attempt) {
+        return Err(error);
+    }
     let ended = run.attempts.iter().find(|known| known.number == attempt).and_then(|known| known.end.as_ref());
     let printed = ended.is_some_and(|(end, _)| end.output.bytes > 0);
     if printed && !tokio::fs::try_exists(directory(api, &run.id, attempt)).await.unwrap_or(true) {
@@ -145,6 +155,34 @@ async fn refuse_when_gone(api: &Api, run: &Run, attempt: u32) -> Result<(), ApiE
             .hint("somebody deleted it from the state directory"));
     }
     Ok(())
+}
+
+/// Where the output of an attempt is, when it is not here: as its end tells, or, while it runs, as its job says now.
+fn elsewhere(api: &Api, run: &Run, attempt: u32) -> Option<ApiError> {
+    let ended = run.attempts.iter().find(|known| known.number == attempt).and_then(|known| known.end.as_ref());
+    let snapshot = api.handle().snapshot();
+    let spec = snapshot.jobs.get(&run.id.job).and_then(|job| job.spec.as_ref());
+    let (to, bytes) = match ended {
+        Some((end, _)) => (end.output.to, end.output.bytes),
+        None => (spec.filter(|spec| spec.revision == run.revision)?.output.to, 1),
+    };
+    let error = |message: String| ApiError::new(ErrorCode::NoOutput, message);
+    let id = &run.id;
+    match to {
+        OutputTo::Files => None,
+        // Nothing printed is nothing to look for.
+        OutputTo::Journal | OutputTo::Syslog | OutputTo::Null if bytes == 0 => None,
+        OutputTo::Journal => {
+            Some(error(format!("the output of {id} went to the journal")).hint(format!("`journalctl JOBSD_RUN={id}`")))
+        }
+        OutputTo::Syslog => Some(
+            error(format!("the output of {id} went to syslog"))
+                .hint(format!("its lines are tagged {}[{}]", id.job, id.number)),
+        ),
+        OutputTo::Null => {
+            Some(error(format!("the output of {id} was not kept")).hint("its job says [output] to = \"null\""))
+        }
+    }
 }
 
 fn directory(api: &Api, run: &RunId, attempt: u32) -> PathBuf {

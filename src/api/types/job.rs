@@ -106,8 +106,14 @@ pub struct Definition {
     pub retry: Retry,
     /// Exit codes that count as success.
     pub success_exit_codes: Vec<u8>,
-    /// Bytes of output kept of each attempt.
+    /// Where output goes: `files`, `journal`, `syslog` or `null`.
+    pub output_to: String,
+    /// Bytes of output kept of each attempt, in files.
     pub output_limit_bytes: u64,
+    /// What an attempt may print in a time, as in `1000 lines/s`; null for any amount.
+    pub output_rate_limit: Option<String>,
+    /// Whether `jobctl logs` shows the time of every line unasked.
+    pub output_timestamps: bool,
     /// Finished runs kept.
     pub keep_runs: u32,
     /// How long finished runs are kept.
@@ -121,6 +127,8 @@ pub struct Definition {
     /// Messages of one event to one target within an hour.
     #[serde(default)]
     pub notify_per_hour: u32,
+    /// Bytes of output kept of all finished runs together.
+    pub keep_output_bytes: u64,
 }
 
 /// What is executed: one of the two is set.

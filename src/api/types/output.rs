@@ -36,7 +36,7 @@ pub struct OutputChunk {
 pub struct OutputMark {
     /// The attempt.
     pub attempt: u32,
-    /// `cut` (the bound of the job's output), `lost` (could not be written) or `end`.
+    /// `cut` (the bound of the job's output), `limited` (its rate), `lost` (could not be written), `damaged` or `end`.
     pub mark: String,
     /// Where, in bytes that the attempt printed.
     pub offset: u64,

@@ -94,6 +94,8 @@ pub struct Run {
     pub kill_at: Option<Time>,
     /// When its next attempt is due, in back-off.
     pub next_attempt_at: Option<Time>,
+    /// When its output was removed to stay within a bound, if it was.
+    pub output_removed_at: Option<Time>,
     /// Its launches, oldest first.
     pub attempt_records: Vec<Attempt>,
 }
@@ -141,7 +143,7 @@ pub struct SetupFailure {
 }
 
 /// How much an attempt printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputBytes {
     /// Bytes printed.
     pub bytes: u64,
@@ -149,6 +151,10 @@ pub struct OutputBytes {
     pub cut_bytes: u64,
     /// Bytes of these that could not be written.
     pub lost_bytes: u64,
+    /// Bytes of these that were dropped because they came faster than the job's rate.
+    pub limited_bytes: u64,
+    /// Where the rest went: `files`, `journal`, `syslog` or `null`.
+    pub to: String,
 }
 
 /// Answer of `POST /v1/jobs/{job}/runs`.

@@ -132,7 +132,10 @@ pub fn definition() -> Definition {
             on_lost: false,
         },
         success_exit_codes: vec![0],
+        output_to: "files".to_owned(),
         output_limit_bytes: 16 << 20,
+        output_rate_limit: None,
+        output_timestamps: false,
         keep_runs: 100,
         keep_age_seconds: 7_776_000.0,
         alert_after_seconds: Some(93_600.0),
@@ -141,6 +144,7 @@ pub fn definition() -> Definition {
             target("on_missed", "command /usr/local/bin/page ops", true),
         ],
         notify_per_hour: 10,
+        keep_output_bytes: 1 << 30,
     }
 }
 

@@ -88,7 +88,8 @@ async fn show_a_run() {
     failed.started_at = None;
     if let Some((end, _)) = &mut failed.end {
         end.started_at = None;
-        end.output = run::OutputSummary { bytes: 1 << 30, cut_bytes: 1 << 29, lost_bytes: 12 };
+        end.output =
+            run::OutputSummary { bytes: 1 << 30, cut_bytes: 1 << 29, lost_bytes: 12, ..run::OutputSummary::default() };
     }
     let first = ended(44, 0x0300, run::Outcome::Failed { exit_code: 3 });
     run.attempts = vec![first.attempts[0].clone(), failed];

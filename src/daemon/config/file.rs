@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::flags::LogLevel;
+use crate::daemon::OutputBounds;
 use crate::daemon::notices::NotifySettings;
 use crate::spec::{
-    Authority, Faults, Field, Findings, NoticeEvent, Problem, ReadContext, Table, check_defaults, syntax, values,
+    Authority, Faults, Field, Findings, NoticeEvent, OUTPUT_LEAST, OUTPUT_LIMIT, Problem, ReadContext, Table,
+    check_defaults, syntax, values,
 };
 
 /// What `jobsd.toml` says; everything in it may be left out.
@@ -29,6 +31,10 @@ use crate::spec::{
 /// timeout = "60s"               # for the program of a message
 /// user = "jobsd-notify"         # as whom targets of [defaults] are told; the daemon's user unless said
 ///
+/// [output]
+/// total = "10GiB"               # of all jobs, on disk; a tenth of the file system, at most 4GiB, unless said
+/// compress_after = "1h"         # or "none"
+///
 /// [defaults]                    # for every key that a job leaves out, except description, command and schedule
 /// timezone = "Europe/Berlin"
 /// timeout = "6h"
@@ -45,6 +51,7 @@ pub(super) struct ConfigFile {
     /// Name or number.
     pub operator_group: Option<String>,
     pub notify: NotifySettings,
+    pub output: OutputBounds,
     /// As TOML; the same text for the same meaning, whatever the layout, since it is part of each job's revision.
     pub defaults: String,
 }
@@ -79,6 +86,7 @@ impl ConfigFile {
             trust_owners: table.read("trust_owners", findings, owners).map(|said| said.value).unwrap_or_default(),
             operator_group: table.field("access").and_then(|field| operator_group(&field, findings)),
             notify: table.field("notify").map(|field| notify(&field, context, findings)).unwrap_or_default(),
+            output: table.field("output").map(|field| output(&field, findings)).unwrap_or_default(),
             defaults: table
                 .field("defaults")
                 .map(|field| defaults(&field, text, context, findings))
@@ -135,6 +143,22 @@ fn notify(field: &Field<'_, '_>, context: &ReadContext, findings: &mut Findings)
     let events = NoticeEvent::ALL.map(|event| (event.key(), "targets of all jobs belong into [defaults.notify]"));
     table.finish(findings, &events);
     settings
+}
+
+fn output(field: &Field<'_, '_>, findings: &mut Findings) -> OutputBounds {
+    let usual = OutputBounds::default();
+    let DeValue::Table(table) = field.value else {
+        field.wrong_kind(findings, "expected a table, [output]");
+        return usual;
+    };
+    let mut output = Table::new(table, "output.");
+    let total = output.read("total", findings, |field, f| values::size(field, f, OUTPUT_LEAST, OUTPUT_LIMIT));
+    let compress_after = output.read("compress_after", findings, values::duration_or_none);
+    output.finish(findings, &[("limit", "that is a key of a job: write it below [defaults.output]")]);
+    OutputBounds {
+        total_bytes: total.map(|said| said.value),
+        compress_after: compress_after.map_or(usual.compress_after, |said| said.value),
+    }
 }
 
 fn defaults(field: &Field<'_, '_>, text: &str, context: &ReadContext, findings: &mut Findings) -> String {

@@ -18,6 +18,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::Group;
 
+use super::OutputBounds;
 use super::jobs_dir::{Reading, Trust};
 use super::notices::NotifySettings;
 use crate::places::Places;
@@ -43,6 +44,8 @@ pub struct Config {
     pub trust: Trust,
     /// Members of this group may trigger, pause, cancel and read.
     pub operator_group: Option<u32>,
+    /// How much output is kept, and in which form.
+    pub output: OutputBounds,
     /// What job files are read with.
     pub reading: Reading,
     /// How messages are sent.
@@ -78,6 +81,7 @@ impl Config {
             log: flags.log.or(said.log).unwrap_or_default(),
             trust: Trust::new(around.account.uid, &owners),
             operator_group: group.transpose()?,
+            output: said.output,
             reading: Reading { defaults: said.defaults, calendars_dir, ..reading },
             notify: said.notify,
             file,

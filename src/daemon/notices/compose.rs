@@ -67,7 +67,7 @@ pub(super) fn plan(notice: &Notice, settings: &NotifySettings, around: &Surround
         process,
         timeout: Some(settings.timeout),
         stop: StopPolicy { signal: nix::sys::signal::Signal::SIGTERM, grace: GRACE },
-        output: OutputPolicy { limit_bytes: OUTPUT_LIMIT },
+        output: OutputPolicy { limit_bytes: OUTPUT_LIMIT, ..OutputPolicy::default() },
     }
 }
 

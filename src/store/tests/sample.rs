@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::clock::{BootId, Monotonic, Timestamp};
 use crate::run::*;
 use crate::scheduler::{JobState, LastRun, Pause, Told, Totals, Watch};
-use crate::spec::{Channel, Command, Identity, JobName, NoticeEvent, Revision, Source};
+use crate::spec::{Channel, Command, Identity, JobName, NoticeEvent, OutputTo, Revision, Source};
 
 pub(in crate::store) fn job(name: &str) -> JobName {
     JobName::new(name).expect("a good name")
@@ -49,6 +49,7 @@ pub(in crate::store) fn queued(name: &str, number: u64) -> Run {
         created_at: at(number.cast_signed()),
         state: RunState::Queued { since: at(number.cast_signed()), reason: QueueReason::Overlap },
         attempts: Vec::new(),
+        output_removed_at: None,
     }
 }
 
@@ -64,7 +65,7 @@ pub(in crate::store) fn finished(name: &str, number: u64) -> Run {
             cpu_system: Duration::from_micros(700),
             peak_memory_bytes: 1 << 21,
         },
-        output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0 },
+        output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0, ..OutputSummary::default() },
     };
     Run {
         trigger: Trigger::Schedule(Scheduled {
@@ -73,6 +74,7 @@ pub(in crate::store) fn finished(name: &str, number: u64) -> Run {
             note: None,
         }),
         state: RunState::Finished { outcome: Outcome::Succeeded, ended_at },
+        output_removed_at: None,
         attempts: vec![Attempt {
             number: 1,
             boot: BootId::new("4d2c1f3e-8a5b-4c6d-9e7f-001122334455"),
@@ -176,12 +178,12 @@ prop_compose! {
         ended_at in any_time(),
         (cpu_user, cpu_system) in (any_span(), any_span()),
         peak_memory_bytes: u64,
-        (bytes, cut_bytes, lost_bytes) in any::<(u64, u64, u64)>(),
+        (bytes, cut_bytes, lost_bytes, limited_bytes) in any::<(u64, u64, u64, u64)>(),
     ) -> AttemptEnd {
         AttemptEnd {
             ending, stopped, started_at, ended_at,
             usage: Usage { cpu_user, cpu_system, peak_memory_bytes },
-            output: OutputSummary { bytes, cut_bytes, lost_bytes },
+            output: OutputSummary { bytes, cut_bytes, lost_bytes, limited_bytes, to: OutputTo::Journal },
         }
     }
 }
@@ -248,8 +250,9 @@ prop_compose! {
         created_at in any_time(),
         state in any_state(),
         attempts in prop::collection::vec(any_attempt(), 0..4),
+        output_removed_at in option::of(any_time()),
     ) -> Run {
-        Run { id: RunId { job, number }, revision, trigger, created_at, state, attempts }
+        Run { id: RunId { job, number }, revision, trigger, created_at, state, attempts, output_removed_at }
     }
 }
 

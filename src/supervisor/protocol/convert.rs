@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::run::{
     AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure, StopReason, Usage,
 };
-use crate::spec::{Environment, Identity, JobName, NameError, OutputPolicy, ProcessSpec, StopPolicy};
+use crate::spec::{Environment, Identity, JobName, NameError, OutputPolicy, OutputTo, ProcessSpec, StopPolicy};
 
 /// A message that is well formed and means nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,26 @@ pub(in crate::supervisor) fn signal(name: &str) -> Result<Signal, ConversionErro
     name.parse().map_err(|_| ConversionError::Signal(name.to_owned()))
 }
 
+/// The word for where output goes; none for files, as older versions say nothing.
+pub(in crate::supervisor) fn to_word(to: OutputTo) -> Option<String> {
+    (to != OutputTo::Files).then(|| to.name().to_owned())
+}
+
+/// Where output goes, from its word.
+pub(in crate::supervisor) fn to(word: Option<String>) -> Result<OutputTo, ConversionError> {
+    word.map_or(Ok(OutputTo::Files), |word| OutputTo::from_name(&word).ok_or(ConversionError::Word(word)))
+}
+
+/// The policy of these words. Whether times are shown is no business of who keeps the output.
+pub(in crate::supervisor) fn output(
+    limit_bytes: u64,
+    to_word: Option<String>,
+    rate: Option<String>,
+) -> Result<OutputPolicy, ConversionError> {
+    let rate = rate.map(|word| word.parse().map_err(|_| ConversionError::Word(word))).transpose()?;
+    Ok(OutputPolicy { to: to(to_word)?, limit_bytes, rate, timestamps: false })
+}
+
 impl From<&AttemptId> for wire::Attempt {
     fn from(id: &AttemptId) -> Self {
         Self { job: id.run.job.to_string(), number: id.run.number, attempt: id.attempt }
@@ -71,6 +91,8 @@ impl From<&LaunchPlan> for wire::Plan {
             stop_signal: plan.stop.signal.as_str().to_owned(),
             stop_grace_micros: micros(plan.stop.grace),
             output_limit_bytes: plan.output.limit_bytes,
+            output_to: to_word(plan.output.to),
+            output_rate: plan.output.rate.map(|rate| rate.to_string()),
         }
     }
 }
@@ -90,7 +112,7 @@ impl TryFrom<wire::Plan> for LaunchPlan {
                 signal: signal(&plan.stop_signal)?,
                 grace: Duration::from_micros(plan.stop_grace_micros),
             },
-            output: OutputPolicy { limit_bytes: plan.output_limit_bytes },
+            output: output(plan.output_limit_bytes, plan.output_to, plan.output_rate)?,
         })
     }
 }
@@ -120,6 +142,8 @@ impl From<&AttemptEnd> for wire::End {
             output_bytes: end.output.bytes,
             output_cut_bytes: end.output.cut_bytes,
             output_lost_bytes: end.output.lost_bytes,
+            output_limited_bytes: (end.output.limited_bytes > 0).then_some(end.output.limited_bytes),
+            output_to: to_word(end.output.to),
         }
     }
 }
@@ -141,6 +165,8 @@ impl TryFrom<wire::End> for AttemptEnd {
                 bytes: end.output_bytes,
                 cut_bytes: end.output_cut_bytes,
                 lost_bytes: end.output_lost_bytes,
+                limited_bytes: end.output_limited_bytes.unwrap_or(0),
+                to: to(end.output_to)?,
             },
         })
     }
@@ -217,7 +243,7 @@ mod tests {
             process: ProcessSpec::default(),
             timeout: Some(Duration::from_secs(7200)),
             stop: StopPolicy { signal: Signal::SIGINT, grace: Duration::from_secs(10) },
-            output: OutputPolicy { limit_bytes: 16 << 20 },
+            output: OutputPolicy::default(),
         };
         let message = wire::ToSupervisor::Launch { plan: Box::new((&plan).into()) };
         assert_eq!(serde_json::to_string(&message).unwrap(), LAUNCH);
@@ -242,7 +268,7 @@ mod tests {
                 cpu_system: Duration::from_micros(2),
                 peak_memory_bytes: 3,
             },
-            output: OutputSummary { bytes: 4, cut_bytes: 5, lost_bytes: 6 },
+            output: OutputSummary { bytes: 4, cut_bytes: 5, lost_bytes: 6, ..OutputSummary::default() },
         };
         let report = Report::Ended { attempt: id(), end: end.clone() };
         assert_eq!(serde_json::to_string(&wire::ToEngine::from(&report)).unwrap(), ENDED);

@@ -20,5 +20,5 @@ mod process;
 pub mod wire;
 
 pub use convert::ConversionError;
-pub(super) use convert::{micros, signal, timestamp};
+pub(super) use convert::{micros, output, signal, timestamp, to, to_word};
 pub use frame::{FRAME_LIMIT, FrameBuffer, FrameError, encode};

@@ -128,6 +128,12 @@ pub struct Plan {
     pub stop_grace_micros: u64,
     /// Bytes of output to keep.
     pub output_limit_bytes: u64,
+    /// Where output goes; files when absent. Since version 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_to: Option<String>,
+    /// What may be printed in a time, as in `1000 lines/s`. Since version 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_rate: Option<String>,
 }
 
 /// An argument vector. `Debug` shows the program only: arguments may be secrets.
@@ -175,6 +181,12 @@ pub struct End {
     pub output_cut_bytes: u64,
     /// Bytes of these that could not be written.
     pub output_lost_bytes: u64,
+    /// Bytes of these that came too fast. Since version 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_limited_bytes: Option<u64>,
+    /// Where the rest went; files when absent. Since version 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_to: Option<String>,
 }
 
 /// How an attempt ended.

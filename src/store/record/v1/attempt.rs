@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{FilePath, Micros, Span, is_default, is_false, timestamp};
 use crate::clock::BootId;
 use crate::run;
+use crate::spec;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +41,20 @@ struct End {
     output_cut_bytes: u64,
     #[serde(default, skip_serializing_if = "is_default")]
     output_lost_bytes: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    output_limited_bytes: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    output_to: OutputTo,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OutputTo {
+    #[default]
+    Files,
+    Journal,
+    Syslog,
+    Null,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +141,8 @@ impl End {
             output_bytes: end.output.bytes,
             output_cut_bytes: end.output.cut_bytes,
             output_lost_bytes: end.output.lost_bytes,
+            output_limited_bytes: end.output.limited_bytes,
+            output_to: end.output.to.into(),
         }
     }
 
@@ -144,6 +161,8 @@ impl End {
                 bytes: self.output_bytes,
                 cut_bytes: self.output_cut_bytes,
                 lost_bytes: self.output_lost_bytes,
+                limited_bytes: self.output_limited_bytes,
+                to: self.output_to.into(),
             },
         };
         Ok((end, self.outcome.into_domain()))
@@ -235,6 +254,28 @@ impl Outcome {
             Self::HostShutdown => run::Outcome::HostShutdown,
             Self::SetupFailed(failure) => run::Outcome::SetupFailed(failure.into_domain()),
             Self::Lost => run::Outcome::Lost,
+        }
+    }
+}
+
+impl From<spec::OutputTo> for OutputTo {
+    fn from(to: spec::OutputTo) -> Self {
+        match to {
+            spec::OutputTo::Files => Self::Files,
+            spec::OutputTo::Journal => Self::Journal,
+            spec::OutputTo::Syslog => Self::Syslog,
+            spec::OutputTo::Null => Self::Null,
+        }
+    }
+}
+
+impl From<OutputTo> for spec::OutputTo {
+    fn from(to: OutputTo) -> Self {
+        match to {
+            OutputTo::Files => Self::Files,
+            OutputTo::Journal => Self::Journal,
+            OutputTo::Syslog => Self::Syslog,
+            OutputTo::Null => Self::Null,
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Attempt, Outcome, StopReason};
-use super::{Micros, Span};
+use super::{Micros, Span, timestamp};
 use crate::clock::{BootId, Monotonic};
 use crate::run;
 use crate::spec::{JobName, Revision};
@@ -19,6 +19,8 @@ pub(in crate::store::record) struct Run {
     state: RunState,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attempts: Vec<Attempt>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_removed_at: Option<Micros>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,6 +122,7 @@ impl From<&run::Run> for Run {
             created_at: run.created_at.into(),
             state: (&run.state).into(),
             attempts: run.attempts.iter().map(Attempt::from).collect(),
+            output_removed_at: run.output_removed_at.map(Micros::from),
         }
     }
 }
@@ -133,6 +136,7 @@ impl Run {
             created_at: self.created_at.timestamp()?,
             state: self.state.into_domain()?,
             attempts: self.attempts.into_iter().map(Attempt::into_domain).collect::<Result<_, _>>()?,
+            output_removed_at: timestamp(self.output_removed_at)?,
         })
     }
 }

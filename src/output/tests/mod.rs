@@ -1,0 +1,5 @@
+//! The parts of output together.
+
+mod reading;
+
+use super::*;
