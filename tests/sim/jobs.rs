@@ -77,9 +77,9 @@ pub fn draw(name: &JobName, rng: &mut Rng) -> Arc<LoadedSpec> {
 fn draw_notify(rng: &mut Rng) -> Notify {
     let target = |to: &str| Target { channel: Channel::Mail { to: to.to_owned() }, said_by: SaidBy::Job };
     let mut notify =
-        Notify { per_hour: NonZeroU32::new(*rng.pick(&[1, 10, 1000])).expect("not zero"), ..Notify::default() };
+        Notify { per_hour: NonZeroU32::new(*rng.pick(&[1, 3, 100])).expect("not zero"), ..Notify::default() };
     for event in NoticeEvent::ALL {
-        if rng.chance(250_000) {
+        if rng.chance(120_000) {
             let both = rng.chance(300_000);
             let targets = [Some(target("ops")), both.then(|| target("oncall"))];
             notify.targets.insert(event, targets.into_iter().flatten().collect());
