@@ -101,7 +101,7 @@ _jobsd() {
 
     case "${cmd}" in
         jobsd)
-            opts="-h -V --config --jobs-dir --calendars-dir --state-dir --socket --supervisor-socket --trust-owner --log --external-supervisor --help --version supervise state help"
+            opts="-h -V --config --jobs-dir --calendars-dir --state-dir --socket --supervisor-socket --trust-owner --log --log-format --external-supervisor --help --version supervise state help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -137,6 +137,10 @@ _jobsd() {
                     ;;
                 --log)
                     COMPREPLY=($(compgen -W "error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json journal" -- "${cur}"))
                     return 0
                     ;;
                 *)

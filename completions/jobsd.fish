@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_jobsd_global_optspecs
-    string join \n config= jobs-dir= calendars-dir= state-dir= socket= supervisor-socket= trust-owner= log= external-supervisor h/help V/version
+    string join \n config= jobs-dir= calendars-dir= state-dir= socket= supervisor-socket= trust-owner= log= log-format= external-supervisor h/help V/version
 end
 
 function __fish_jobsd_needs_command
@@ -36,6 +36,9 @@ warn\t'What is wrong but works'
 info\t'What happens to the daemon as a whole: start, reload, shutdown'
 debug\t'What happens to each run'
 trace\t'Everything'"
+complete -c jobsd -n "__fish_jobsd_needs_command" -l log-format -d 'How the log is written [default: journal when systemd has connected standard error with it, else text]' -r -f -a "text\t'Lines for people, on standard error; coloured on a terminal alone'
+json\t'A line of JSON for each event, on standard error'
+journal\t'To the journal, each field its own'"
 complete -c jobsd -n "__fish_jobsd_needs_command" -l external-supervisor -d 'Wait for a supervisor that somebody else starts, as systemd does, instead of starting one'
 complete -c jobsd -n "__fish_jobsd_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobsd -n "__fish_jobsd_needs_command" -s V -l version -d 'Print version'

@@ -20,6 +20,8 @@
 //! GET  /v1/config, /v1/version
 //! POST /v1/reload                          {"force"}
 //! POST /v1/shutdown                        {"mode"}
+//! GET  /metrics                            for Prometheus
+//! GET  /openapi.json                       all of this, for programs
 //! ```
 //!
 //! A request comes in through `server`, which knows the `caller` by the socket and keeps the bounds; `routes` is
@@ -35,6 +37,8 @@ mod error;
 mod events;
 mod extract;
 mod handlers;
+pub mod openapi;
+mod request_id;
 mod routes;
 mod server;
 mod socket;

@@ -10,7 +10,8 @@ use axum::routing::{MethodRouter, get, post};
 use super::access::Action;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::handlers::{daemon, events, health, jobs, notify, output, pauses, runs, state, statistics};
+use super::handlers::{daemon, events, health, jobs, metrics, notify, output, pauses, runs, state, statistics};
+use super::openapi::openapi;
 use super::state::Api;
 use super::types::ErrorCode;
 
@@ -65,6 +66,8 @@ fn table() -> Vec<Route> {
         administer("/v1/state/export", state::export),
         administer("/v1/state/compact", state::compact),
         administer("/v1/state/acknowledge", state::acknowledge),
+        read("/metrics", metrics::metrics),
+        read("/openapi.json", openapi),
     ]
 }
 
@@ -75,7 +78,8 @@ pub fn router(api: Api) -> Router {
         let guard = middleware::from_fn_with_state((api.clone(), route.action), authorize);
         router = router.route(route.path, route.handler.route_layer(guard));
     }
-    router.fallback(no_such_path).method_not_allowed_fallback(method_not_allowed).with_state(api)
+    let router = router.fallback(no_such_path).method_not_allowed_fallback(method_not_allowed).with_state(api);
+    router.layer(middleware::from_fn(super::request_id::identify))
 }
 
 async fn authorize(
@@ -106,4 +110,20 @@ async fn method_not_allowed(request: Request) -> ApiError {
     let path = request.uri().path();
     ApiError::new(ErrorCode::MethodNotAllowed, format!("{path} does not take the method {}", request.method()))
         .hint("GET shows, POST does")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::api::openapi::operations;
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let method = |action| if action == Action::Read { "get" } else { "post" };
+        let routes: BTreeSet<_> = table().into_iter().map(|route| (route.path, method(route.action))).collect();
+        let described: BTreeSet<_> = operations().into_iter().map(|told| (told.path, told.method)).collect();
+        assert_eq!(routes, described);
+    }
 }

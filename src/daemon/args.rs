@@ -1,11 +1,10 @@
 //! The command line of `jobsd`.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use super::config::{Flags, LogLevel};
+use super::config::Flags;
 use super::state::{self, StateArguments};
 use super::{Config, Mode};
 use crate::machine;
@@ -75,22 +74,8 @@ fn serve(arguments: &Arguments) -> anyhow::Result<()> {
         Ok(config)
     };
     let config = configure()?;
-    start_log(config.log);
+    super::log::start(config.log, config.log_format);
     super::run(&config, Mode { external_supervisor: arguments.external_supervisor, configure: Box::new(configure) })
-}
-
-/// The log goes to standard error: readable, and coloured on a terminal alone.
-fn start_log(level: LogLevel) {
-    use tracing_subscriber::filter::Targets;
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    // What libraries say below a warning is about themselves.
-    let filter = Targets::new()
-        .with_default(level.filter().min(tracing::level_filters::LevelFilter::WARN))
-        .with_target("jobsd", level.filter());
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour).with_target(false);
-    tracing_subscriber::registry().with(filter).with(lines).init();
 }
 
 /// `error:`, the causes beneath, and what to do.

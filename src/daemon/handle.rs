@@ -8,6 +8,7 @@ use tokio::sync::{broadcast, oneshot};
 use super::OutputBounds;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
+use super::metrics::Metrics;
 use super::notices::NotifySettings;
 use crate::clock::Timestamp;
 use crate::schedule::Boot;
@@ -41,6 +42,7 @@ pub struct Published {
     pub(super) caretaker: store::Caretaker,
     /// How messages are sent.
     pub(super) notify: arc_swap::ArcSwap<NotifySettings>,
+    pub(super) metrics: Metrics,
     pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
 }
 
@@ -206,6 +208,11 @@ impl Handle {
     /// Facts of this process.
     pub fn about(&self) -> &About {
         &self.published.about
+    }
+
+    /// What was counted since the daemon began.
+    pub fn metrics(&self) -> &Metrics {
+        &self.published.metrics
     }
 
     /// Whether there is a supervisor.

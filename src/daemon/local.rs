@@ -17,7 +17,9 @@ use super::mailbox::{Bell, Mailbox, Message, Ticket};
 use super::notices::{self, NoticeDesk};
 use super::service_manager::ServiceManager;
 use super::system_clock;
-use crate::clock::Now;
+use crate::clock::{Now, Timestamp};
+use crate::run::{Run, Trigger};
+use crate::schedule::Context;
 use crate::scheduler::{Announcement, Answer, Change, Effect, Event, LoadSummary, Refusal, Snapshot, Wake};
 use crate::store::{CommitError, Store};
 use crate::supervisor::{Link, Request};
@@ -94,6 +96,21 @@ impl LocalWorld {
         Ok(())
     }
 
+    fn count(&self, announcement: &Announcement) {
+        if let Announcement::Run(run) = announcement {
+            self.published.metrics.run(run, || self.due(run));
+        }
+    }
+
+    /// When the occurrence of a run was due, by the schedule as it is now.
+    fn due(&self, run: &Run) -> Option<Timestamp> {
+        let Trigger::Schedule(scheduled) = &run.trigger else { return None };
+        let snapshot = self.published.snapshot.load();
+        let job = snapshot.jobs.get(&run.id.job)?;
+        let context = Context { first_seen: job.state.first_seen, boot: self.published.about.boot.clone() };
+        job.spec.as_ref()?.schedules.due(scheduled.at, &context)
+    }
+
     /// Sends a request to the supervisor. Without one nothing is lost: every live attempt is told again to the next.
     fn ask(&mut self, request: Request) {
         if let Some(link) = &mut self.link
@@ -129,8 +146,10 @@ impl World for LocalWorld {
     }
 
     fn begin_commit(&mut self, changes: &[Change]) {
-        let mailbox = self.mailbox.clone();
+        let (mailbox, published) = (self.mailbox.clone(), Arc::clone(&self.published));
+        let begun = system_clock::now().monotonic;
         let done = Box::new(move |result: Result<(), CommitError>| {
+            published.metrics.commit(result.is_ok(), system_clock::now().monotonic.saturating_since(begun));
             let input = match result {
                 Ok(()) => Input::Committed,
                 Err(fault) => {
@@ -153,6 +172,7 @@ impl World for LocalWorld {
             Effect::Deliver(notice) => self.desk.deliver(notice),
             Effect::Announce(announcement) => {
                 log(&announcement, &self.published.about.state_dir);
+                self.count(&announcement);
                 // An error says that nobody listens.
                 let _listeners = self.published.announcements.send(announcement);
             }
@@ -215,16 +235,18 @@ fn log(announcement: &Announcement, state_dir: &Path) {
     match announcement {
         Announcement::Run(run) => match &run.state {
             RunState::Finished { outcome, .. } if outcome.is_success() => {
-                tracing::info!(run = %run.id, outcome = outcome.name(), "finished");
+                tracing::info!(job = %run.id.job, run = %run.id, outcome = outcome.name(), "finished");
             }
             RunState::Finished { outcome, .. } => {
-                tracing::warn!(run = %run.id, outcome = outcome.name(), "finished");
+                tracing::warn!(job = %run.id.job, run = %run.id, outcome = outcome.name(), "finished");
             }
             RunState::Queued { .. }
             | RunState::Starting { .. }
             | RunState::Running { .. }
             | RunState::Stopping { .. }
-            | RunState::Backoff { .. } => tracing::debug!(run = %run.id, state = ?run.state, "changed"),
+            | RunState::Backoff { .. } => {
+                tracing::debug!(job = %run.id.job, run = %run.id, state = ?run.state, "changed")
+            }
         },
         Announcement::Skip(skip) => {
             tracing::debug!(job = %skip.job, reason = skip.reason.name(), count = skip.count, "skipped");

@@ -89,6 +89,13 @@ impl ScheduleSet {
         Some(occurrence)
     }
 
+    /// When the occurrence at `at` is due: `at` and its jitter. `None` when this schedule does not have it, as one that was
+    /// changed since.
+    pub fn due(&self, at: Timestamp, context: &Context) -> Option<Timestamp> {
+        let occurrence = self.next(at - TimeDelta::microseconds(1), context)?;
+        (occurrence.at == at).then_some(occurrence.due)
+    }
+
     /// How long the catch-up of the occurrence `at` waits: below `spread`, or the greatest jitter where none is said, and
     /// below `room`; chosen by the job's name. `None` when it does not.
     pub fn catch_up_delay(

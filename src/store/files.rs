@@ -152,6 +152,14 @@ pub(super) fn sync_new_database(dir: &Path) -> io::Result<()> {
     sync_parent(dir)
 }
 
+/// The length of the database below a state directory, in bytes; 0 when there is none.
+///
+/// # Errors
+/// When it is there and cannot be looked at.
+pub fn database_bytes(state_dir: &Path) -> io::Result<u64> {
+    Files::of(state_dir).database_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

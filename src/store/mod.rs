@@ -58,6 +58,7 @@ pub use caretaker::Caretaker;
 pub use compact::{CompactError, Compacted};
 pub use export::{ExportError, ExportSummary, ImportError};
 pub use faults::{Faults, Step};
+pub use files::database_bytes;
 pub use health::{Health, WriteState};
 pub use inspect::{Finding, Inspector, inspect};
 pub use notes::Note;

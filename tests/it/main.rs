@@ -9,4 +9,5 @@ mod notify;
 mod output;
 mod readme;
 mod reload;
+mod reporting;
 mod schedule;

@@ -170,7 +170,8 @@ fn setup_failure(failure: &SetupFailure, user: Option<&str>) -> types::SetupFail
     }
 }
 
-const fn state(state: &RunState) -> types::RunState {
+/// Where a run stands, in the word of the wire.
+pub const fn state(state: &RunState) -> types::RunState {
     match state {
         RunState::Queued { .. } => types::RunState::Queued,
         RunState::Starting { .. } => types::RunState::Starting,

@@ -1,7 +1,5 @@
 //! Statistics of a job.
 
-use chrono::TimeDelta;
-
 use super::health::is_failure;
 use super::seconds_between;
 use crate::api::types::{self, Halves, Quantiles, Time};
@@ -62,9 +60,8 @@ impl<'a> Finished<'a> {
     fn lateness(&self, schedules: Option<(&ScheduleSet, &Context)>) -> Option<f64> {
         let Trigger::Schedule(scheduled) = &self.run.trigger else { return None };
         let (schedules, context) = schedules?;
-        // Only the schedule knows the jitter. One that was changed since may no longer know the instant.
-        let occurrence = schedules.next(scheduled.at - TimeDelta::microseconds(1), context);
-        let due = occurrence.filter(|occurrence| occurrence.at == scheduled.at).map(|occurrence| occurrence.due)?;
+        // Only the schedule knows the jitter.
+        let due = schedules.due(scheduled.at, context)?;
         Some(seconds_between(due, self.started_at?))
     }
 }

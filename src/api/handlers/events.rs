@@ -28,7 +28,7 @@ const EVENTS_IN_FLIGHT: usize = 64;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Query of `GET /v1/events`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventsQuery {
     /// What came after this event; the header `Last-Event-ID`, which browsers send by themselves, wins.

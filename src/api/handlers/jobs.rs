@@ -23,7 +23,7 @@ pub const JOBS_PAGE_LIMIT: usize = 1000;
 pub const OCCURRENCES_LIMIT: usize = 10_000;
 
 /// Query of `GET /v1/jobs`. Conditions add up.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// At most so many jobs.
@@ -117,7 +117,7 @@ pub async fn show(State(api): State<Api>, JobParam(name): JobParam) -> Result<Js
 }
 
 /// Query of `GET /v1/jobs/{job}/next`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NextQuery {
     /// How many instants; 10 unless said.

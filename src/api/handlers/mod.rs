@@ -4,6 +4,7 @@ pub mod daemon;
 pub mod events;
 pub mod health;
 pub mod jobs;
+pub mod metrics;
 pub mod notify;
 pub mod output;
 pub mod pauses;

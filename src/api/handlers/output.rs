@@ -29,7 +29,7 @@ use crate::supervisor;
 const BATCHES_IN_FLIGHT: usize = 2;
 
 /// Query of `GET …/output`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutputParams {
     /// How it is written; `raw` unless said.
@@ -53,7 +53,7 @@ pub struct OutputParams {
 }
 
 /// How output is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// The bytes as they were printed, both streams in order of arrival.

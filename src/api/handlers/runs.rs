@@ -36,7 +36,7 @@ pub const HISTORY_SCAN_LIMIT: usize = 20_000;
 pub const WAIT_LIMIT_SECONDS: u64 = 60;
 
 /// Query of `GET /v1/jobs/{job}/runs`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryParams {
     /// At most so many records; [`HISTORY_PAGE`] unless said.
@@ -128,7 +128,7 @@ fn parse_outcomes(text: &str) -> Result<Vec<Outcome>, ApiError> {
 }
 
 /// Query of `GET /v1/runs`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecentQuery {
     /// At most so many finished runs and skips; [`HISTORY_PAGE`] unless said. Live runs are all shown.
@@ -144,7 +144,7 @@ pub async fn recent(State(api): State<Api>, QueryOf(query): QueryOf<RecentQuery>
 }
 
 /// Query of `GET /v1/jobs/{job}/runs/{number}`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunQuery {
     /// Answer when the run is over, or after so many seconds, at most [`WAIT_LIMIT_SECONDS`]. At once unless said.
@@ -235,6 +235,7 @@ pub async fn trigger(
     known(&api, &job)?;
     match api.handle().command(Command::Trigger { job, uid: caller.uid }).await? {
         Answer::Triggered(id) => {
+            tracing::info!(job = %id.job, run = %id, "started by hand");
             let place = format!("/v1/jobs/{}/runs/{}", id.job, id.number);
             let body = Triggered { run: id.to_string(), job: id.job.to_string(), number: id.number };
             Ok((StatusCode::CREATED, [(header::LOCATION, place)], Json(body)))

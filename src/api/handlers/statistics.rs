@@ -25,7 +25,7 @@ pub const STATISTICS_PAGE: usize = 50;
 pub const STATISTICS_LIMIT: usize = 20_000;
 
 /// Query of both.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatisticsQuery {
     /// What ended at this time or later; everything that is kept unless said.

@@ -1,11 +1,12 @@
 //! The daemon itself: version, configuration, reload, shutdown.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Time;
 
 /// Answer of `GET /v1/version`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
     /// The daemon's version.
     pub version: String,
@@ -22,7 +23,7 @@ pub struct Version {
 }
 
 /// Answer of `GET /v1/config`: the paths and rights in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Config {
     /// The jobs directory.
     pub jobs_dir: String,
@@ -37,7 +38,7 @@ pub struct Config {
 }
 
 /// Body of `POST /v1/reload`. The body may be left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReloadRequest {
     /// Take the directory over even when more than half of the jobs vanish.
@@ -45,7 +46,7 @@ pub struct ReloadRequest {
 }
 
 /// Answer of `POST /v1/reload`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reloaded {
     /// New jobs.
     pub added: Vec<String>,
@@ -60,7 +61,7 @@ pub struct Reloaded {
 }
 
 /// Body of `POST /v1/shutdown`. The body may be left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShutdownRequest {
     /// How.
@@ -68,7 +69,7 @@ pub struct ShutdownRequest {
 }
 
 /// How the daemon goes down.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShutdownMode {
     /// Now; live runs go on under the supervisor and are found again.
@@ -81,7 +82,7 @@ pub enum ShutdownMode {
 }
 
 /// Answer of `POST /v1/shutdown`, sent before the daemon goes down.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShuttingDown {
     /// How.
     pub mode: ShutdownMode,

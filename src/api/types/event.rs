@@ -1,12 +1,13 @@
 //! Server-sent events.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Delivery, Entry, Job};
 
 /// One event of `GET /v1/events`: the `data` of a server-sent event whose `event` field is [`Event::name`] and whose
 /// `id` is what `Last-Event-ID` takes to go on after it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A run changed its state.

@@ -1,11 +1,12 @@
 //! The health report.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{NoticesHealth, Outcome, Time};
 
 /// Answer of `GET /v1/health`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     /// Whether all is well: ready, the state is written, every job healthy, and every message delivered.
     pub ok: bool,
@@ -26,7 +27,7 @@ pub struct Health {
 }
 
 /// Answer of `GET /v1/health/live`; its being answered is the point.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Live {
     /// True.
     pub ok: bool,
@@ -37,7 +38,7 @@ pub struct Live {
 }
 
 /// Answer of `GET /v1/health/ready`; with HTTP status 503 when it is not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ready {
     /// Whether runs are started.
     pub ok: bool,
@@ -48,7 +49,7 @@ pub struct Ready {
 }
 
 /// Whether what happens is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoreHealth {
     /// Whether it is written as usual, and nobody has still to acknowledge a loss.
     pub ok: bool,
@@ -63,7 +64,7 @@ pub struct StoreHealth {
 }
 
 /// Answer of `GET /v1/health/jobs`; with HTTP status 503 when not all is well.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobsHealth {
     /// Whether the jobs directory can be read, no file is faulty, no load is held back, and no job fails or is
     /// overdue.
@@ -92,7 +93,7 @@ pub struct JobsHealth {
 }
 
 /// A job whose file is faulty.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultyJob {
     /// The job.
     pub job: String,
@@ -105,7 +106,7 @@ pub struct FaultyJob {
 }
 
 /// A file that stands for no job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StrayFile {
     /// The file.
     pub path: String,
@@ -114,7 +115,7 @@ pub struct StrayFile {
 }
 
 /// A job whose newest run did not succeed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FailingJob {
     /// The job.
     pub job: String,
@@ -127,7 +128,7 @@ pub struct FailingJob {
 }
 
 /// A job without a success for longer than its `alert_after`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OverdueJob {
     /// The job.
     pub job: String,
@@ -140,7 +141,7 @@ pub struct OverdueJob {
 }
 
 /// A load that was not taken over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldBack {
     /// Jobs in force.
     pub known: usize,

@@ -1,11 +1,12 @@
 //! Jobs on the wire.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{JobState, NotifyTarget, Outcome, Process, RunState, SkipSpan, Time};
 
 /// Answer of `GET /v1/jobs`: a page of jobs in order of their names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobPage {
     /// The jobs.
     pub jobs: Vec<Job>,
@@ -14,7 +15,7 @@ pub struct JobPage {
 }
 
 /// A job as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Job {
     /// Its name.
     pub name: String,
@@ -57,7 +58,7 @@ pub struct Job {
 }
 
 /// Answer of `GET /v1/jobs/{job}`: the job and its definition in force.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobDetail {
     /// The job.
     #[serde(flatten)]
@@ -69,7 +70,7 @@ pub struct JobDetail {
 }
 
 /// What a job's file says, defaults filled in. Values of its environment may be secrets and stay with the daemon.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Definition {
     /// Content hash of the file and its defaults.
     pub revision: String,
@@ -132,7 +133,7 @@ pub struct Definition {
 }
 
 /// What is executed: one of the two is set.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandLine {
     /// The argument vector, executed as it is.
     pub argv: Option<Vec<String>>,
@@ -143,7 +144,7 @@ pub struct CommandLine {
 }
 
 /// When an attempt that did not succeed is repeated.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Retry {
     /// Attempts in all.
     pub attempts: u32,
@@ -158,7 +159,7 @@ pub struct Retry {
 }
 
 /// The newest finished run of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LastRun {
     /// Its name, as in `backup/42`.
     pub run: String,
@@ -177,7 +178,7 @@ pub struct LastRun {
 }
 
 /// A run that is not finished, in short.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LiveRun {
     /// Its name.
     pub run: String,
@@ -188,7 +189,7 @@ pub struct LiveRun {
 }
 
 /// A suspension of a job's schedule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Pause {
     /// When it was asked for.
     pub since: Time,
@@ -199,7 +200,7 @@ pub struct Pause {
 }
 
 /// What is wrong with a job's file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fault {
     /// The file.
     pub path: String,
@@ -210,7 +211,7 @@ pub struct Fault {
 }
 
 /// Counts of a job since it was first seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
     /// Runs that succeeded.
     pub succeeded: u64,
@@ -224,7 +225,7 @@ pub struct Totals {
 }
 
 /// Answer of `GET /v1/jobs/{job}/next`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Occurrences {
     /// The job.
     pub job: String,
@@ -236,7 +237,7 @@ pub struct Occurrences {
 }
 
 /// One instant at which nothing runs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExcludedInstant {
     /// The instant.
     pub at: Time,
@@ -247,7 +248,7 @@ pub struct ExcludedInstant {
 }
 
 /// One instant of a schedule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Occurrence {
     /// The instant.
     pub at: Time,
@@ -262,7 +263,7 @@ pub struct Occurrence {
 }
 
 /// Body of `POST /v1/jobs/{job}/pause`. The body may be left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PauseRequest {
     /// When the pause ends by itself; never when null.
@@ -270,7 +271,7 @@ pub struct PauseRequest {
 }
 
 /// Body of `POST /v1/pause`: exactly one of `tag` and `all`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PauseSelectionRequest {
     /// The jobs with this tag.
@@ -282,7 +283,7 @@ pub struct PauseSelectionRequest {
 }
 
 /// Body of `POST /v1/resume`: exactly one of `tag` and `all`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResumeSelectionRequest {
     /// The jobs with this tag.
@@ -292,7 +293,7 @@ pub struct ResumeSelectionRequest {
 }
 
 /// Answer to a pause.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Paused {
     /// The jobs that are paused now.
     pub paused: Vec<String>,
@@ -301,7 +302,7 @@ pub struct Paused {
 }
 
 /// Answer to a resume.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resumed {
     /// The jobs that are no longer paused.
     pub resumed: Vec<String>,

@@ -1,11 +1,12 @@
 //! Messages on the wire.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 
 /// What became of one delivery of a message.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivery {
     /// The message's number.
     pub number: u64,
@@ -30,7 +31,7 @@ pub struct Delivery {
 }
 
 /// Body of `POST /v1/jobs/{job}/notify/test`. The body may be left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NotifyTestRequest {
     /// The targets of this event alone, as in `on_failure`; all that the job has when null.
@@ -38,7 +39,7 @@ pub struct NotifyTestRequest {
 }
 
 /// Answer of `POST /v1/jobs/{job}/notify/test`, when every delivery is over or takes too long.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NotifyTested {
     /// One for each target.
     pub deliveries: Vec<TestedDelivery>,
@@ -47,7 +48,7 @@ pub struct NotifyTested {
 }
 
 /// One delivery of a test.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TestedDelivery {
     /// What became of it.
     #[serde(flatten)]
@@ -57,7 +58,7 @@ pub struct TestedDelivery {
 }
 
 /// A target of a job, as its definition names it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NotifyTarget {
     /// The event's key, as in `on_failure`.
     pub on: String,
@@ -68,7 +69,7 @@ pub struct NotifyTarget {
 }
 
 /// The outbox of messages.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NoticesHealth {
     /// Whether no message was given up or dropped since the daemon began, and none waits after a failed delivery.
     pub ok: bool,

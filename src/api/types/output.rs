@@ -1,11 +1,12 @@
 //! Output as lines of JSON.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Stream, Time, base64};
 
 /// One line of `GET …/output?format=json`: a piece of output, or a mark about it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OutputLine {
     /// Bytes that were printed.
@@ -15,7 +16,7 @@ pub enum OutputLine {
 }
 
 /// Bytes that one `read` of a job's pipe gave. Exactly one of `text` and `base64` is set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputChunk {
     /// When they were read.
     pub at: Time,
@@ -32,7 +33,7 @@ pub struct OutputChunk {
 }
 
 /// A place where bytes are missing, or the end of an attempt's output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputMark {
     /// The attempt.
     pub attempt: u32,

@@ -1,10 +1,11 @@
 //! How a job's processes are made, on the wire. Nothing of it is a secret: of credentials there are the names alone, and
 //! of a text on standard input its length.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything that a job file says about how its processes are made, its profile filled in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Process {
     /// File mode bits that new files do not get, in octal digits; null for `0022`.
     pub umask: Option<String>,
@@ -41,7 +42,7 @@ pub struct Process {
 }
 
 /// A limit of each process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rlimit {
     /// Its name, as in `nofile`.
     pub limit: String,
@@ -52,7 +53,7 @@ pub struct Rlimit {
 }
 
 /// Bounds of the whole tree of processes; null for unlimited.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Memory.
     pub memory_bytes: Option<u64>,
@@ -73,7 +74,7 @@ pub struct Limits {
 }
 
 /// How fast a disk may be used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bandwidth {
     /// A path on the disk.
     pub path: String,
@@ -82,7 +83,7 @@ pub struct Bandwidth {
 }
 
 /// What a job may use and touch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Isolation {
     /// `host`, `loopback` or `none`.
     pub network: String,

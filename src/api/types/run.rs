@@ -1,11 +1,12 @@
 //! Runs, skips and history on the wire.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, RunState, Time, Trigger};
 
 /// Answer of `GET /v1/jobs/{job}/runs`: a page of a job's history, newest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryPage {
     /// Runs and skips.
     pub entries: Vec<Entry>,
@@ -14,7 +15,7 @@ pub struct HistoryPage {
 }
 
 /// Answer of `GET /v1/runs`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Runs {
     /// Runs that are not finished, in order of their names.
     pub live: Vec<Entry>,
@@ -23,7 +24,7 @@ pub struct Runs {
 }
 
 /// One record of history: a run, or occurrences that did not become one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Entry {
     /// The run's name, as in `backup/42`; null for a skip.
     pub run: Option<String>,
@@ -66,7 +67,7 @@ pub struct Entry {
 }
 
 /// Consecutive occurrences that did not run, for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SkipSpan {
     /// Why, in one stable word.
     pub reason: String,
@@ -79,7 +80,7 @@ pub struct SkipSpan {
 }
 
 /// Answer of `GET /v1/jobs/{job}/runs/{number}`: a run with its attempts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// The run.
     #[serde(flatten)]
@@ -101,7 +102,7 @@ pub struct Run {
 }
 
 /// One launch inside a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// Its number, from 1.
     pub attempt: u32,
@@ -130,7 +131,7 @@ pub struct Attempt {
 }
 
 /// Why a program could not be executed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SetupFailure {
     /// The step that failed.
     pub step: String,
@@ -143,7 +144,7 @@ pub struct SetupFailure {
 }
 
 /// How much an attempt printed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputBytes {
     /// Bytes printed.
     pub bytes: u64,
@@ -158,7 +159,7 @@ pub struct OutputBytes {
 }
 
 /// Answer of `POST /v1/jobs/{job}/runs`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Triggered {
     /// The new run's name, as in `backup/42`.
     pub run: String,
@@ -169,7 +170,7 @@ pub struct Triggered {
 }
 
 /// Answer to a cancellation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cancelled {
     /// Runs that are being stopped, or were taken out of the queue.
     pub cancelled: Vec<String>,

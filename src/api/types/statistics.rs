@@ -1,11 +1,12 @@
 //! What the kept history of jobs adds up to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Time;
 
 /// Answer of `GET /v1/statistics`: a page of jobs in order of their names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StatisticsPage {
     /// The jobs.
     pub jobs: Vec<JobStatistics>,
@@ -14,7 +15,7 @@ pub struct StatisticsPage {
 }
 
 /// Answer of `GET /v1/jobs/{job}/statistics`: what the finished runs and skips that are kept add up to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobStatistics {
     /// The job.
     pub job: String,
@@ -44,7 +45,7 @@ pub struct JobStatistics {
 }
 
 /// How values are spread.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantiles {
     /// Half of them are not above.
     pub p50: f64,
@@ -55,7 +56,7 @@ pub struct Quantiles {
 }
 
 /// Two halves of a history.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Halves {
     /// Share of runs that succeeded, of the older half.
     pub older_success_rate: Option<f64>,

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::flags::LogLevel;
-use crate::daemon::OutputBounds;
 use crate::daemon::notices::NotifySettings;
+use crate::daemon::{LogFormat, OutputBounds};
 use crate::spec::{
     Authority, Faults, Field, Findings, NoticeEvent, OUTPUT_LEAST, OUTPUT_LIMIT, Problem, ReadContext, Table,
     check_defaults, syntax, values,
@@ -21,6 +21,7 @@ use crate::spec::{
 /// socket = "/run/jobsd/jobsd.sock"
 /// supervisor_socket = "/run/jobsd/supervisor.sock"
 /// log = "info"                  # error | warn | info | debug | trace
+/// log_format = "json"           # text | json | journal
 /// trust_owners = [1000]         # uids whose job files are believed, beside root's and the daemon's own
 ///
 /// [access]
@@ -47,6 +48,7 @@ pub(super) struct ConfigFile {
     pub socket: Option<PathBuf>,
     pub supervisor_socket: Option<PathBuf>,
     pub log: Option<LogLevel>,
+    pub log_format: Option<LogFormat>,
     pub trust_owners: Vec<u32>,
     /// Name or number.
     pub operator_group: Option<String>,
@@ -82,6 +84,9 @@ impl ConfigFile {
             supervisor_socket: path(&mut table, "supervisor_socket", findings),
             log: table
                 .read("log", findings, |field, findings| values::choice(field, findings, &LogLevel::WORDS))
+                .map(|said| said.value),
+            log_format: table
+                .read("log_format", findings, |field, findings| values::choice(field, findings, &LogFormat::WORDS))
                 .map(|said| said.value),
             trust_owners: table.read("trust_owners", findings, owners).map(|said| said.value).unwrap_or_default(),
             operator_group: table.field("access").and_then(|field| operator_group(&field, findings)),

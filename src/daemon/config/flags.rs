@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use crate::daemon::LogFormat;
+
 /// Where things lie and who is believed. A flag wins over its environment variable, that over `jobsd.toml`, that over
 /// the defaults.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -40,6 +42,10 @@ pub struct Flags {
     /// How much to say on standard error [default: info]
     #[arg(long, env = "JOBSD_LOG", value_name = "LEVEL", value_enum)]
     pub log: Option<LogLevel>,
+
+    /// How the log is written [default: journal when systemd has connected standard error with it, else text]
+    #[arg(long, env = "JOBSD_LOG_FORMAT", value_name = "FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
 }
 
 /// How much the daemon says on standard error; each level includes those before it.

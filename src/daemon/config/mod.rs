@@ -18,9 +18,9 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::Group;
 
-use super::OutputBounds;
 use super::jobs_dir::{Reading, Trust};
 use super::notices::NotifySettings;
+use super::{LogFormat, OutputBounds};
 use crate::places::Places;
 use crate::schedule::Zone;
 use crate::spec::{Authority, FILE_LIMIT};
@@ -40,6 +40,8 @@ pub struct Config {
     pub paths: Paths,
     /// How much is said on standard error.
     pub log: LogLevel,
+    /// How the log is written; by where it goes when nothing is said.
+    pub log_format: Option<LogFormat>,
     /// Whose job files are believed.
     pub trust: Trust,
     /// Members of this group may trigger, pause, cancel and read.
@@ -79,6 +81,7 @@ impl Config {
         Ok(Self {
             paths,
             log: flags.log.or(said.log).unwrap_or_default(),
+            log_format: flags.log_format.or(said.log_format),
             trust: Trust::new(around.account.uid, &owners),
             operator_group: group.transpose()?,
             output: said.output,

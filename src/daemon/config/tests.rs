@@ -141,6 +141,7 @@ fn every_flag_has_its_variable() {
             ("supervisor-socket", "JOBSD_SUPERVISOR_SOCKET"),
             ("trust-owner", "JOBSD_TRUST_OWNER"),
             ("log", "JOBSD_LOG"),
+            ("log-format", "JOBSD_LOG_FORMAT"),
         ]
     );
 }
