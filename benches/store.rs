@@ -125,6 +125,7 @@ fn changes(number: u64) -> Vec<Change> {
         removed_at: None,
         last: None,
         open_skip: None,
+        ad_hoc: None,
         totals: Totals { succeeded: number, ..Totals::default() },
         watch: Watch::default(),
     };

@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::access::Action;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::handlers::{daemon, events, health, jobs, metrics, notify, output, pauses, runs, state, statistics};
+use super::handlers::{daemon, events, exec, health, jobs, metrics, notify, output, pauses, runs, state, statistics};
 use super::openapi::openapi;
 use super::state::Api;
 use super::types::ErrorCode;
@@ -46,9 +46,11 @@ fn table() -> Vec<Route> {
         operate("/v1/jobs/{job}/cancel", runs::cancel_all),
         read("/v1/jobs/{job}/runs", runs::history),
         operate("/v1/jobs/{job}/runs", runs::trigger),
+        read("/v1/jobs/{job}/output", output::of_job),
         read("/v1/jobs/{job}/runs/{number}", runs::show),
         operate("/v1/jobs/{job}/runs/{number}/cancel", runs::cancel),
         read("/v1/jobs/{job}/runs/{number}/output", output::output),
+        operate("/v1/exec", exec::exec),
         operate("/v1/pause", pauses::pause_selection),
         operate("/v1/resume", pauses::resume_selection),
         read("/v1/runs", runs::recent),

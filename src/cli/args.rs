@@ -7,8 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, check, diff, doctor, events, explain, export, health, history, import, list, logs, new, next,
-    notify, pause, reload, resume, run_verb, schema, show, shutdown, simulate, state, statistics, version, wait, why,
+    EXIT_CODES, cancel, check, diff, doctor, events, exec, explain, export, health, history, import, list, logs, new,
+    next, notify, pause, reload, resume, run_verb, schema, show, shutdown, simulate, state, statistics, version, wait,
+    why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -48,6 +49,12 @@ pub enum Verb {
     Show(show::ShowArgs),
     /// Start a job now
     Run(run_verb::RunArgs),
+    /// Run a command once, now or later, without a job file
+    ///
+    /// What at(1), batch(1) and systemd-run(1) are used for: an ad-hoc job of its own, with output, history and limits as any
+    /// other. It runs as whoever asks, in the directory it is asked from, with none of the variables there unless they are
+    /// named. Its record goes after a week.
+    Exec(exec::ExecArgs),
     /// Print what a run printed
     Logs(logs::LogsArgs),
     /// List the runs of a job and the occurrences that did not run, newest first
@@ -119,6 +126,7 @@ impl Verb {
             Self::List(_)
             | Self::Show(_)
             | Self::Run(_)
+            | Self::Exec(_)
             | Self::Logs(_)
             | Self::History(_)
             | Self::Cancel(_)

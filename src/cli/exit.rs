@@ -85,6 +85,7 @@ impl Exit {
                 | ErrorCode::NoTarget
                 | ErrorCode::Faulty
                 | ErrorCode::Overlap
+                | ErrorCode::NameTaken
                 | ErrorCode::QueueFull
                 | ErrorCode::HeldBack
                 | ErrorCode::BodyTooLarge,

@@ -1,11 +1,12 @@
 //! `jobctl logs`
 
-use super::moment::Zone;
+use super::moment::{Zone, parse_past};
 use super::session::Session;
 use super::target::{Target, job_path, run_path};
 use super::{Exit, Failure, complete, ending};
-use crate::api::client::{ClientError, Streaming};
-use crate::api::types::{JobDetail, OutputChunk, OutputLine, OutputMark, RunState, Stream};
+use crate::api::client::{ClientError, Streaming, encode};
+use crate::api::types::{JobDetail, OutputChunk, OutputLine, OutputMark, Stream, Time};
+use crate::output::{self, Stamp};
 use crate::units::format_size;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -13,36 +14,75 @@ pub struct LogsArgs {
     /// A run, as in `backup/42`, or a job: its newest run
     #[arg(value_name = "JOB[/NUMBER]", add = complete::target())]
     target: Target,
-    /// Go on until the run is over
+    /// Go on with what is printed: to the end of a run, or, of a job, from run to run
     #[arg(short, long)]
     follow: bool,
     /// Only the last so many lines
-    #[arg(short = 'n', long = "lines", value_name = "NUMBER")]
+    #[arg(short = 'n', long = "lines", visible_alias = "tail", value_name = "NUMBER")]
     lines: Option<u64>,
+    /// Of a job: the run so many before its newest
+    #[arg(short, long, value_name = "NUMBER")]
+    previous: Option<u64>,
+    /// Only what was printed since then: a duration (`10m`: that long ago), a time, a date or both in the local zone, or
+    /// RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only what was printed until then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only lines that match; as in Perl, without back-references and look-around, `(?i)` in front ignores case
+    #[arg(short, long, value_name = "REGEX")]
+    grep: Option<String>,
     /// Only what was printed there
     #[arg(long, value_name = "STREAM", value_parser = ["stdout", "stderr"])]
     stream: Option<String>,
+    /// Only standard output: --stream stdout
+    #[arg(long, conflicts_with_all = ["stream", "stderr"])]
+    stdout: bool,
+    /// Only standard error: --stream stderr
+    #[arg(long, conflicts_with = "stream")]
+    stderr: bool,
     /// Only what this attempt printed; otherwise all of them, in order
     #[arg(long, value_name = "NUMBER")]
     attempt: Option<u32>,
-    /// Put the local time in front of every line
-    #[arg(short, long, conflicts_with = "output")]
+    /// Put the local time in front of every line, and `!` before those of standard error
+    #[arg(short, long, conflicts_with_all = ["output", "no_timestamps"])]
     timestamps: bool,
+    /// Do not, also where the job's file says so
+    #[arg(long)]
+    no_timestamps: bool,
 }
 
-/// What is to be shown of a run's output, and how.
+/// What is to be shown of output, and how.
 pub struct Follow {
     job: String,
-    number: u64,
+    run: Which,
     follow: bool,
+    /// More of the query, each parameter with its `&`.
+    query: String,
     lines: Option<u64>,
-    stream: Option<String>,
-    attempt: Option<u32>,
-    timestamps: bool,
+    stamp: Option<Stamp>,
     /// What the run printed to standard error goes to ours.
     split: bool,
-    /// The last place that was shown: an attempt, and an offset in what it printed.
-    shown: Option<(u32, u64)>,
+    /// The last place that was shown.
+    shown: Option<Place>,
+}
+
+/// Which run.
+#[derive(Clone, Copy)]
+enum Which {
+    /// The one of this number.
+    Number(u64),
+    /// The newest of the job or so many before it; when it is followed, then those after it.
+    Newest { previous: u64 },
+}
+
+/// A run, an attempt, and an offset in what it printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    run: u64,
+    attempt: u32,
+    offset: u64,
 }
 
 impl Follow {
@@ -50,46 +90,52 @@ impl Follow {
     pub fn whole(job: &str, number: u64) -> Self {
         Self {
             job: job.to_owned(),
-            number,
+            run: Which::Number(number),
             follow: true,
+            query: String::new(),
             lines: None,
-            stream: None,
-            attempt: None,
-            timestamps: false,
+            stamp: None,
             split: true,
             shown: None,
         }
     }
 
     fn path(&self) -> String {
-        let mut path = format!("{}/output?format=json&follow={}", run_path(&self.job, self.number), self.follow);
-        let mut add = |name: &str, value: Option<String>| {
-            path.extend(value.map(|value| format!("&{name}={value}")));
+        let (output, more) = match self.run {
+            Which::Number(number) => (run_path(&self.job, number), String::new()),
+            // A place names its run.
+            Which::Newest { previous } if previous > 0 && self.shown.is_none() => {
+                (job_path(&self.job), format!("&previous={previous}"))
+            }
+            Which::Newest { .. } => (job_path(&self.job), String::new()),
         };
-        add("stream", self.stream.clone());
-        add("attempt", self.attempt.map(|attempt| attempt.to_string()));
-        match self.shown {
-            Some((attempt, offset)) => add("after", Some(format!("{attempt}:{offset}"))),
-            None => add("tail", self.lines.map(|lines| lines.to_string())),
-        }
-        path
+        let place = match (self.shown, self.run) {
+            (Some(Place { attempt, offset, .. }), Which::Number(_)) => format!("&after={attempt}:{offset}"),
+            (Some(Place { run, attempt, offset }), Which::Newest { .. }) => format!("&after={run}:{attempt}:{offset}"),
+            (None, _) => self.lines.map(|lines| format!("&tail={lines}")).unwrap_or_default(),
+        };
+        format!("{output}/output?format=json&follow={}{}{more}{place}", self.follow, self.query)
     }
 }
 
 /// Prints what a run printed.
 pub async fn run(session: &mut Session, args: LogsArgs) -> Result<Exit, Failure> {
-    let number = match args.target {
-        Target::Run { number, .. } => number,
-        Target::Job(ref job) => newest(session, job).await?,
+    let run = match (&args.target, args.previous) {
+        (Target::Run { .. }, Some(_)) => {
+            return Err(Failure::new(Exit::Usage, "--previous counts from a job's newest run, and a run is named")
+                .hint(format!("`jobctl logs {} --previous 1`", args.target.job())));
+        }
+        (Target::Run { number, .. }, None) => Which::Number(*number),
+        (Target::Job(_), previous) => Which::Newest { previous: previous.unwrap_or(0) },
     };
+    let stamped = args.timestamps || !(session.is_json() || args.no_timestamps) && wants_times(session, &args).await?;
     let what = Follow {
         job: args.target.job().to_owned(),
-        number,
+        run,
         follow: args.follow,
+        query: query(&args, session)?,
         lines: args.lines,
-        stream: args.stream,
-        attempt: args.attempt,
-        timestamps: args.timestamps,
+        stamp: stamped.then(Stamp::default),
         split: false,
         shown: None,
     };
@@ -99,15 +145,33 @@ pub async fn run(session: &mut Session, args: LogsArgs) -> Result<Exit, Failure>
     }
 }
 
-/// The newest run that has printed something, or may have.
-async fn newest(session: &mut Session, job: &str) -> Result<u64, Failure> {
-    let detail: JobDetail = session.client().await?.get(&job_path(job)).await?;
-    let live = detail.job.live.iter().rev().find(|run| run.state != RunState::Queued).map(|run| &run.run);
-    let run = live.or(detail.job.last.as_ref().map(|last| &last.run));
-    let number = run.and_then(|run| run.rsplit_once('/')).and_then(|(_, number)| number.parse().ok());
-    number.ok_or_else(|| {
-        Failure::new(Exit::NotFound, format!("{job} has not run yet")).hint(format!("`jobctl run {job}` starts it now"))
-    })
+/// Whether the job's file wants the time of every line to be shown.
+async fn wants_times(session: &mut Session, args: &LogsArgs) -> Result<bool, Failure> {
+    let detail: JobDetail = session.client().await?.get(&job_path(args.target.job())).await?;
+    Ok(detail.definition.is_some_and(|definition| definition.output_timestamps))
+}
+
+fn query(args: &LogsArgs, session: &Session) -> Result<String, Failure> {
+    let (now, zone) = (session.terminal.now(), session.terminal.zone);
+    let time = |text: &Option<String>| -> Result<Option<String>, Failure> {
+        let at = text.as_ref().map(|text| parse_past(text, now, zone)).transpose();
+        let at = at.map_err(|fault| Failure::new(Exit::Usage, fault))?;
+        Ok(at.map(|at| encode(&Time(at).to_string())))
+    };
+    let stream = match (args.stdout, args.stderr) {
+        (true, _) => Some("stdout".to_owned()),
+        (false, true) => Some("stderr".to_owned()),
+        (false, false) => args.stream.clone(),
+    };
+    let parameters = [
+        ("stream", stream),
+        ("attempt", args.attempt.map(|attempt| attempt.to_string())),
+        ("since", time(&args.since)?),
+        ("until", time(&args.until)?),
+        ("grep", args.grep.as_deref().map(encode)),
+    ];
+    let said = parameters.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", value?)));
+    Ok(said.collect())
 }
 
 /// Shows output until its end, through restarts of the daemon.
@@ -148,60 +212,52 @@ impl<T: Into<Failure>> From<T> for Interrupted {
 
 async fn show(session: &mut Session, what: &mut Follow, mut stream: Streaming) -> Result<(), Interrupted> {
     let mut pending = Vec::new();
-    let mut lines = Lines::default();
     while let Some(piece) = stream.next().await.map_err(Interrupted::Connection)? {
         pending.extend_from_slice(&piece);
         let Some(end) = pending.iter().rposition(|&byte| byte == b'\n') else { continue };
         let complete: Vec<u8> = pending.drain(..=end).collect();
         for line in complete.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            show_line(session, what, &mut lines, line)?;
+            show_line(session, what, line)?;
         }
         session.terminal.flush()?;
     }
     Ok(())
 }
 
-fn show_line(session: &mut Session, what: &mut Follow, lines: &mut Lines, line: &[u8]) -> Result<(), Failure> {
+fn show_line(session: &mut Session, what: &mut Follow, line: &[u8]) -> Result<(), Failure> {
     let not_understood =
         |reason: String| ClientError::NotUnderstood { request: format!("GET {}", what.path()), reason };
     let parsed = serde_json::from_slice(line).map_err(|fault| not_understood(fault.to_string()))?;
-    let (attempt, place) = match &parsed {
+    let place = match &parsed {
         OutputLine::Chunk(chunk) => {
             let bytes = chunk.bytes().ok_or_else(|| not_understood("a piece of output without bytes".to_owned()))?;
             if !session.is_json() {
-                show_chunk(session, what, lines, chunk, &bytes)?;
+                show_chunk(session, what, chunk, &bytes)?;
             }
-            (chunk.attempt, chunk.offset + bytes.len() as u64)
+            Place { run: chunk.run, attempt: chunk.attempt, offset: chunk.offset + bytes.len() as u64 }
         }
         OutputLine::Mark(mark) => {
             if !session.is_json() {
                 session.terminal.flush()?;
                 say_mark(session, mark);
             }
-            (mark.attempt, mark.offset + mark.bytes)
+            Place { run: mark.run, attempt: mark.attempt, offset: mark.offset + mark.bytes }
         }
     };
     if session.is_json() {
         session.json(line)?;
     }
-    what.shown = Some((attempt, place));
+    what.shown = Some(place);
     Ok(())
 }
 
-fn show_chunk(
-    session: &mut Session,
-    what: &Follow,
-    lines: &mut Lines,
-    chunk: &OutputChunk,
-    bytes: &[u8],
-) -> Result<(), Failure> {
-    let retried = what.shown.is_some_and(|(attempt, _)| attempt != chunk.attempt);
-    if retried {
+fn show_chunk(session: &mut Session, what: &mut Follow, chunk: &OutputChunk, bytes: &[u8]) -> Result<(), Failure> {
+    if let Some(news) = heading(what.shown, chunk, &what.job) {
         session.terminal.flush()?;
-        session.terminal.say(format!("attempt {}", chunk.attempt));
+        session.terminal.say(news);
     }
-    if what.timestamps {
-        let stamped = lines.stamp(chunk, bytes, session.terminal.zone);
+    if let Some(stamp) = &mut what.stamp {
+        let stamped = stamp.stamp(stream_of(chunk), bytes, &prefix(chunk, session.terminal.zone));
         session.terminal.data(stamped)?;
     } else if what.split && chunk.stream == Stream::Stderr {
         session.terminal.flush()?;
@@ -212,41 +268,38 @@ fn show_chunk(
     Ok(())
 }
 
+/// What is to be said where another run or attempt begins.
+fn heading(shown: Option<Place>, chunk: &OutputChunk, job: &str) -> Option<String> {
+    let shown = shown?;
+    match (shown.run == chunk.run, shown.attempt == chunk.attempt) {
+        (true, true) => None,
+        (true, false) => Some(format!("attempt {}", chunk.attempt)),
+        (false, _) => Some(format!("{job}/{}", chunk.run)),
+    }
+}
+
+fn stream_of(chunk: &OutputChunk) -> output::Stream {
+    match chunk.stream {
+        Stream::Stderr => output::Stream::Stderr,
+        Stream::Stdout | Stream::Other => output::Stream::Stdout,
+    }
+}
+
+fn prefix(chunk: &OutputChunk, zone: Zone) -> String {
+    let mark = if chunk.stream == Stream::Stderr { "!" } else { " " };
+    format!("{} {mark} ", zone.local(chunk.at.0).format("%Y-%m-%d %H:%M:%S%.3f"))
+}
+
 fn say_mark(session: &mut Session, mark: &OutputMark) {
     let size = format_size(mark.bytes);
-    match mark.mark.as_str() {
-        "cut" => session.terminal.say(format!("[{size} are not kept: the job's output is larger than its limit]")),
-        "limited" => session.terminal.say(format!("[{size} are not kept: they came faster than the job's rate limit]")),
-        "lost" => session.terminal.say(format!("[{size} could not be written and are lost]")),
-        _ => {}
-    }
-}
-
-/// Which stream's line was begun last, so that a time is put in front of lines and not of pieces.
-#[derive(Default)]
-struct Lines {
-    begun: Option<Stream>,
-}
-
-impl Lines {
-    fn stamp(&mut self, chunk: &OutputChunk, bytes: &[u8], zone: Zone) -> Vec<u8> {
-        let mark = if chunk.stream == Stream::Stderr { "!" } else { " " };
-        let local = zone.local(chunk.at.0).format("%Y-%m-%d %H:%M:%S%.3f");
-        let mut stamped = Vec::with_capacity(bytes.len() + 32);
-        if self.begun.is_some_and(|begun| begun != chunk.stream) {
-            // The other stream broke into the line.
-            stamped.push(b'\n');
-            self.begun = None;
-        }
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            if self.begun.is_none() {
-                stamped.extend_from_slice(format!("{local} {mark} ").as_bytes());
-            }
-            stamped.extend_from_slice(line);
-            self.begun = (!line.ends_with(b"\n")).then_some(chunk.stream);
-        }
-        stamped
-    }
+    let words = match mark.mark.as_str() {
+        "cut" => "are not kept: the job's output is larger than its limit",
+        "limited" => "are not kept: they came faster than the job's rate limit",
+        "lost" => "could not be written and are lost",
+        "damaged" => "were damaged on the disk and are lost",
+        _ => return,
+    };
+    session.terminal.say(format!("[{size} {words}]"));
 }
 
 #[cfg(test)]
@@ -254,38 +307,23 @@ mod tests {
     use super::*;
     use crate::api::testing::at;
 
-    fn chunk(stream: Stream, text: &str) -> OutputChunk {
-        OutputChunk::new(at("2026-11-21T12:00:00.25Z").into(), stream, 1, 0, text.as_bytes())
-    }
-
     #[test]
-    fn times_stand_in_front_of_lines_and_not_of_pieces() {
-        let mut lines = Lines::default();
-        let mut text = String::new();
-        for (stream, piece) in [
-            (Stream::Stdout, "one\ntw"),
-            (Stream::Stdout, "o\nthr"),
-            (Stream::Stderr, "oops\n"),
-            (Stream::Stdout, "ee\n"),
-        ] {
-            let zone = Zone::Named(chrono_tz::UTC);
-            text += std::str::from_utf8(&lines.stamp(&chunk(stream, piece), piece.as_bytes(), zone)).unwrap();
-        }
-        assert_eq!(
-            text,
-            "2026-11-21 12:00:00.250   one\n\
-             2026-11-21 12:00:00.250   two\n\
-             2026-11-21 12:00:00.250   thr\n\
-             2026-11-21 12:00:00.250 ! oops\n\
-             2026-11-21 12:00:00.250   ee\n"
-        );
+    fn a_prefix_tells_time_and_stream() {
+        let chunk = |stream| OutputChunk::new(at("2026-11-21T12:00:00.25Z").into(), stream, 42, 1, 0, b"x");
+        let zone = Zone::Named(chrono_tz::UTC);
+        assert_eq!(prefix(&chunk(Stream::Stdout), zone), "2026-11-21 12:00:00.250   ");
+        assert_eq!(prefix(&chunk(Stream::Stderr), zone), "2026-11-21 12:00:00.250 ! ");
     }
 
     #[test]
     fn a_reconnection_asks_for_what_follows() {
         let mut follow = Follow { lines: Some(5), ..Follow::whole("backup", 42) };
         assert_eq!(follow.path(), "/v1/jobs/backup/runs/42/output?format=json&follow=true&tail=5");
-        follow.shown = Some((2, 1234));
+        follow.shown = Some(Place { run: 42, attempt: 2, offset: 1234 });
         assert_eq!(follow.path(), "/v1/jobs/backup/runs/42/output?format=json&follow=true&after=2:1234");
+        follow.run = Which::Newest { previous: 3 };
+        assert_eq!(follow.path(), "/v1/jobs/backup/output?format=json&follow=true&after=42:2:1234");
+        follow.shown = None;
+        assert_eq!(follow.path(), "/v1/jobs/backup/output?format=json&follow=true&previous=3&tail=5");
     }
 }

@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod ending;
 mod events;
+mod exec;
 mod exit;
 mod explain;
 mod export;
@@ -129,6 +130,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::List(args) => list::run(session, args).await,
         Verb::Show(args) => show::run(session, args).await,
         Verb::Run(args) => run_verb::run(session, args).await,
+        Verb::Exec(args) => exec::run(session, args).await,
         Verb::Logs(args) => logs::run(session, args).await,
         Verb::History(args) => history::run(session, args).await,
         Verb::Cancel(args) => cancel::run(session, args).await,

@@ -35,17 +35,22 @@ pub async fn run(session: &mut Session, args: RunArgs) -> Result<Exit, Failure> 
         }
         return Ok(Exit::Done);
     }
-    announce(session, &args, &triggered)?;
+    accompany(session, args.follow, &triggered).await
+}
+
+/// Tells a run's name, waits for its end, and gives the code to exit with.
+pub(super) async fn accompany(session: &mut Session, follow: bool, triggered: &Triggered) -> Result<Exit, Failure> {
+    announce(session, follow, triggered)?;
     tokio::select! {
-        exit = to_the_end(session, args.follow, &triggered) => exit,
+        exit = to_the_end(session, follow, triggered) => exit,
         _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, format!("{} goes on", triggered.run))
             .hint(format!("`jobctl cancel {0}` stops it, `jobctl logs -f {0}` shows what it prints", triggered.run))),
     }
 }
 
 /// The run's name: data for a script that waits, talk beside a run's own output.
-fn announce(session: &mut Session, args: &RunArgs, triggered: &Triggered) -> Result<(), Failure> {
-    if args.follow || session.is_json() {
+fn announce(session: &mut Session, follow: bool, triggered: &Triggered) -> Result<(), Failure> {
+    if follow || session.is_json() {
         session.terminal.say(&triggered.run);
     } else {
         session.terminal.line(&triggered.run)?;

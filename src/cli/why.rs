@@ -169,6 +169,14 @@ fn ago(at: Time, terminal: &Terminal) -> String {
 }
 
 fn removed(job: &Job, terminal: &Terminal) -> Option<Finding> {
+    if job.ad_hoc_uid.is_some() {
+        return job.removed_at.map(|at| {
+            Finding::new(
+                "done",
+                format!("it was an ad-hoc job, and ended {}; it does not run again", ago(at, terminal)),
+            )
+        });
+    }
     job.removed_at.map(|at| {
         Finding::new("removed", format!("its file was deleted {}; it does not run any more", ago(at, terminal)))
             .advice("put the file back into the jobs directory")

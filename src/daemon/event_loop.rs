@@ -143,7 +143,7 @@ impl<W: World> EventLoop<W> {
 
     fn take(&mut self, now: Now, input: Input<W::Ticket>) {
         match input {
-            Input::Event(Event::Command(command), Some(ticket)) if self.refuses(&command) => {
+            Input::Event(event, Some(ticket)) if self.refuses(&event) => {
                 self.world.answer(ticket, Err(Refusal::StoreFailed));
             }
             Input::Event(Event::SpecsLoaded(set), ticket) if self.holding => self.hold_load(set, ticket),
@@ -189,8 +189,20 @@ impl<W: World> EventLoop<W> {
     }
 
     /// While the store fails or has its last room, a client hears so at once instead of waiting for an answer that may not come.
-    fn refuses(&self, command: &Command) -> bool {
-        let stops = matches!(command, Command::Cancel { .. } | Command::CancelAll { .. } | Command::Drain { .. });
+    fn refuses(&self, event: &Event) -> bool {
+        let stops = match event {
+            Event::Define { .. } => false,
+            Event::Command(command) => {
+                matches!(command, Command::Cancel { .. } | Command::CancelAll { .. } | Command::Drain { .. })
+            }
+            Event::SpecsLoaded(_)
+            | Event::Tick
+            | Event::ClockStepped
+            | Event::SupervisorConnected
+            | Event::Report(_)
+            | Event::Hold(_)
+            | Event::Discard(_) => return false,
+        };
         ((self.store_failing || self.holding) && !stops) || self.backlog > BACKLOG_LIMIT
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, oneshot};
 
 use super::OutputBounds;
+use super::jobs_dir::Reading;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
 use super::metrics::Metrics;
@@ -13,7 +14,7 @@ use super::notices::NotifySettings;
 use crate::clock::Timestamp;
 use crate::schedule::Boot;
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
-use crate::spec::Fault;
+use crate::spec::{Fault, LoadedSpec};
 use crate::store;
 
 /// A clonable handle to the running daemon. Commands are answered after their commit; reads come from the newest
@@ -42,6 +43,7 @@ pub struct Published {
     pub(super) caretaker: store::Caretaker,
     /// How messages are sent.
     pub(super) notify: arc_swap::ArcSwap<NotifySettings>,
+    pub(super) reading: arc_swap::ArcSwap<Reading>,
     pub(super) metrics: Metrics,
     pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
 }
@@ -128,6 +130,21 @@ impl Handle {
         let (sender, receiver) = oneshot::channel();
         self.mailbox.command(command, sender)?;
         receiver.await.map_err(|_| RequestError::Gone)?.map_err(RequestError::Refused)
+    }
+
+    /// Hands the definition of an ad-hoc job to the scheduler and waits for its answer.
+    ///
+    /// # Errors
+    /// When it is refused, the daemon is busy, or goes down meanwhile.
+    pub async fn define(&self, job: LoadedSpec, uid: u32) -> Result<Answer, RequestError> {
+        let (sender, receiver) = oneshot::channel();
+        self.mailbox.define(job, uid, sender)?;
+        receiver.await.map_err(|_| RequestError::Gone)?.map_err(RequestError::Refused)
+    }
+
+    /// What job files are read with.
+    pub fn reading(&self) -> Arc<Reading> {
+        self.published.reading.load_full()
     }
 
     /// Reads the jobs directory now. `force` takes a set over in which more than half of the jobs are gone.

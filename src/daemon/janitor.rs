@@ -11,13 +11,13 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::handle::Published;
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, Message};
 use super::output_keeper::OutputKeeper;
-use super::{notices, system_clock};
+use super::{Input, notices, system_clock};
 use crate::run::{RunState, SkipReason};
-use crate::scheduler::{Announcement, Change};
+use crate::scheduler::{Announcement, Change, Event};
 use crate::spec::{JobName, Retention};
-use crate::store::{CommitError, Compacted, Expired, Upkeep, UpkeepError, UpkeepOutcome};
+use crate::store::{CommitError, Compacted, Expired, HistoryCount, Upkeep, UpkeepError, UpkeepOutcome};
 use crate::supervisor::remove_run;
 
 /// Time between two rounds. In between a job may exceed its bound by what it runs meanwhile.
@@ -62,6 +62,9 @@ impl Janitor {
                 // A tombstone keeps the bounds of a job that says nothing about them.
                 let retention = job.spec.as_ref().map_or_else(Retention::default, |spec| spec.retention);
                 self.tidy(&name, retention);
+                if job.is_ad_hoc() && job.is_removed() {
+                    self.discard_when_empty(&name);
+                }
                 output.tend(&name, retention.output_bytes, system_clock::now().wall);
             }
             output.keep_total(system_clock::now().wall);
@@ -71,6 +74,17 @@ impl Janitor {
     fn look_after_store(&self) {
         let now = system_clock::now().wall;
         self.published.caretaker.ask(Upkeep::Routine { now }, Box::new(tell));
+    }
+
+    /// An ad-hoc job that is done is forgotten with the last record of its history.
+    fn discard_when_empty(&self, name: &JobName) {
+        match self.published.store.count(name) {
+            Ok(HistoryCount { runs: 0, skips: 0 }) => {
+                self.mailbox.send(Message::Input(Input::Event(Event::Discard(name.clone()), None)));
+            }
+            Ok(_) => {}
+            Err(fault) => tracing::error!(job = %name, %fault, "cannot count the records of an ad-hoc job"),
+        }
     }
 
     fn tidy(&self, name: &JobName, retention: Retention) {

@@ -12,6 +12,7 @@ use super::event_loop::Input;
 use super::handle::{RequestError, ShutdownMode};
 use crate::run::LaunchPlan;
 use crate::scheduler::{Answer, Change, Command, Event, LoadSummary, Refusal};
+use crate::spec::LoadedSpec;
 use crate::supervisor::Link;
 
 /// Messages that wait for the loop at most. Clients beyond it are told that the daemon is busy; the supervisor's
@@ -83,6 +84,16 @@ impl Mailbox {
     ) -> Result<(), RequestError> {
         let ticket = Ticket::Command(answer);
         self.try_send(Message::Input(Input::Event(Event::Command(command), Some(ticket))))
+    }
+
+    pub(super) fn define(
+        &self,
+        job: LoadedSpec,
+        uid: u32,
+        answer: oneshot::Sender<Result<Answer, Refusal>>,
+    ) -> Result<(), RequestError> {
+        let event = Event::Define { job: Box::new(job), uid };
+        self.try_send(Message::Input(Input::Event(event, Some(Ticket::Command(answer)))))
     }
 
     pub(super) fn shutdown(&self, mode: ShutdownMode) -> Result<(), RequestError> {

@@ -79,6 +79,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         notes: arc_swap::ArcSwap::from_pointee(notes),
         caretaker: store.caretaker(),
         notify: arc_swap::ArcSwap::from_pointee(config.notify.clone()),
+        reading: arc_swap::ArcSwap::from_pointee(config.reading.clone()),
         metrics: super::Metrics::default(),
         output_bounds: arc_swap::ArcSwap::from_pointee(config.output),
     });

@@ -20,9 +20,6 @@ use super::index::ReadError;
 use super::pieces::Pieces;
 use super::reader::{Filter, Output, Piece};
 
-/// Bytes returned at once, about; a listener that is far behind gets them one batch after another.
-const BATCH_BYTES: usize = 256 << 10;
-
 /// Time for which more is awaited when something was printed: a program that prints line by line would otherwise cost a
 /// wake-up for each, and nobody sees the difference.
 const GATHER: Duration = Duration::from_millis(5);
@@ -208,7 +205,7 @@ impl Follow {
     /// Files may be slow: they are read where that harms nobody.
     async fn read(&mut self) -> Result<Vec<Piece>, ReadError> {
         let mut pieces = self.pieces.take().expect("it is put back below, unless an error was returned");
-        let read = tokio::task::spawn_blocking(move || read_batch(&mut pieces).map(|batch| (pieces, batch))).await;
+        let read = tokio::task::spawn_blocking(move || pieces.batch().map(|batch| (pieces, batch))).await;
         let (pieces, batch) = read.unwrap_or_else(resume_panic)?;
         self.pieces = Some(pieces);
         Ok(batch)
@@ -217,20 +214,6 @@ impl Follow {
 
 fn resume_panic<T>(fault: JoinError) -> T {
     std::panic::resume_unwind(fault.into_panic())
-}
-
-fn read_batch(pieces: &mut Pieces) -> Result<Vec<Piece>, ReadError> {
-    let mut batch = Vec::new();
-    let mut bytes = 0;
-    while bytes < BATCH_BYTES
-        && let Some(piece) = pieces.next().transpose()?
-    {
-        if let Piece::Printed(chunk) = &piece {
-            bytes += chunk.bytes.len();
-        }
-        batch.push(piece);
-    }
-    Ok(batch)
 }
 
 #[cfg(test)]

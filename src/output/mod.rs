@@ -55,6 +55,8 @@ mod pack;
 mod pieces;
 mod reader;
 mod segment;
+mod sieve;
+mod stamp;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -67,4 +69,6 @@ pub use layout::SEGMENT_LIMIT;
 pub use pack::compress;
 pub use pieces::Pieces;
 pub use reader::{Chunk, Filter, Missing, Output, Piece};
+pub use sieve::{PATTERN_LIMIT, Pattern, PatternError, Sieve};
+pub use stamp::Stamp;
 pub use writer::Writer;

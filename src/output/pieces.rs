@@ -6,6 +6,9 @@ use super::index::{self, Kind, Missed, ReadError, Record};
 use super::reader::{Chunk, Filter, Missing, Piece};
 use super::segment::SegmentReader;
 
+/// Bytes returned at once, about; a reader that is far behind gets them one batch after another.
+const BATCH_BYTES: usize = 256 << 10;
+
 /// Iterates over pieces. At the end of what is there it returns `None`; ask again when there may be more.
 pub struct Pieces {
     dir: PathBuf,
@@ -27,6 +30,24 @@ impl Iterator for Pieces {
 impl Pieces {
     pub(super) fn new(dir: PathBuf, from: u64, filter: Filter) -> Self {
         Self { dir, from, filter, segment: None, jumped: false }
+    }
+
+    /// The next pieces, so many that they make a good message; none at the end of what is there.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub fn batch(&mut self) -> Result<Vec<Piece>, ReadError> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES
+            && let Some(piece) = self.step()?
+        {
+            if let Piece::Printed(chunk) = &piece {
+                bytes += chunk.bytes.len();
+            }
+            batch.push(piece);
+        }
+        Ok(batch)
     }
 
     /// The absolute offset through which everything was returned or filtered out.

@@ -59,6 +59,9 @@ impl Scheduler {
             return Err(Refusal::NoSuchJob(name.clone()));
         }
         let (queued, active) = self.live_runs(name);
+        if queued.is_empty() && active.is_empty() && self.withdraw(name, now) {
+            return Ok(Answer::Withdrawn(name.clone()));
+        }
         if queued.is_empty() && active.is_empty() {
             return Err(Refusal::NothingLive(name.clone()));
         }

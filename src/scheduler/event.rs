@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Delivery, Job, JobName, JobState, Outbox};
+use super::{AD_HOC_LIMIT, Delivery, Job, JobName, JobState, Outbox};
 use crate::clock::{Monotonic, Timestamp};
 use crate::run::{AttemptId, LaunchPlan, Notice, Report, Run, RunId, Skip, SkipKey, StopReason};
-use crate::spec::{NoticeEvent, Revision, Source, SpecSet};
+use crate::spec::{LoadedSpec, NoticeEvent, Revision, Source, SpecSet};
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -26,6 +26,15 @@ pub enum Event {
     /// From now on no run could be recorded to its end, or it could again: start none meanwhile, and settle no
     /// occurrence. What comes due waits for the catch-up policy.
     Hold(bool),
+    /// A client defines an ad-hoc job.
+    Define {
+        /// Its definition.
+        job: Box<LoadedSpec>,
+        /// Who asks.
+        uid: u32,
+    },
+    /// Retention has let the last record of a job go: an ad-hoc job that is done is forgotten.
+    Discard(JobName),
 }
 
 /// What a client may ask of the scheduler. Every command is answered by one [`Answer`] or [`Refusal`], after the commit.
@@ -96,6 +105,15 @@ pub enum Answer {
     Triggered(RunId),
     /// These runs are being stopped, or were taken out of the queue.
     Cancelled(Vec<RunId>),
+    /// An ad-hoc job will not start.
+    Withdrawn(JobName),
+    /// An ad-hoc job is there; its run, unless it waits for its time.
+    Defined {
+        /// The job.
+        job: JobName,
+        /// Its run.
+        run: Option<RunId>,
+    },
     /// These jobs are paused now.
     Paused(Vec<JobName>),
     /// These jobs are no longer paused.
@@ -174,6 +192,12 @@ pub enum Refusal {
     /// `until` is not in the future.
     #[error("the time until which to pause, {0}, has already passed")]
     UntilPassed(Timestamp),
+    /// The name of an ad-hoc job is in use.
+    #[error("there is a job named {0} already")]
+    NameTaken(JobName),
+    /// As many ad-hoc jobs are there as may be.
+    #[error("{AD_HOC_LIMIT} ad-hoc jobs wait or run, and there can be no more")]
+    TooManyAdHoc,
     /// The daemon goes down.
     #[error("the daemon is shutting down and starts no runs")]
     Draining,
@@ -198,6 +222,8 @@ pub struct Decision {
 pub enum Change {
     /// A job's state.
     Job(JobName, Box<JobState>),
+    /// A job of which nothing is left.
+    ForgetJob(JobName),
     /// A revision's text.
     Source(Revision, JobName, Box<Source>),
     /// A revision that nothing refers to any more.
@@ -224,7 +250,8 @@ impl Change {
             | Self::Source(_, job, _)
             | Self::ForgetSource(_, job)
             | Self::ForgetSkip(job, _)
-            | Self::ForgetNotice(job, _) => job,
+            | Self::ForgetNotice(job, _)
+            | Self::ForgetJob(job) => job,
             Self::Notice(notice) => &notice.job,
             Self::Run(run) => &run.id.job,
             Self::ForgetRun(run) => &run.job,

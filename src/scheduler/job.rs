@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{JobName, Watch};
+use super::{AdHoc, JobName, Watch};
 use crate::clock::Timestamp;
 use crate::run::{Outcome, Skip};
 use crate::schedule::Occurrence;
@@ -64,6 +64,8 @@ pub struct JobState {
     pub totals: Totals,
     /// What its health and its messages follow from.
     pub watch: Watch,
+    /// Set for a job that no file defines.
+    pub ad_hoc: Option<AdHoc>,
 }
 
 impl JobState {
@@ -80,6 +82,7 @@ impl JobState {
             open_skip: None,
             totals: Totals::default(),
             watch: Watch::default(),
+            ad_hoc: None,
         }
     }
 }

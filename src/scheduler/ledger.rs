@@ -11,6 +11,7 @@ use crate::spec::{Revision, Source};
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     jobs: BTreeSet<JobName>,
+    forgotten: BTreeSet<JobName>,
     runs: BTreeMap<RunId, RunRecord>,
     skips: BTreeMap<(JobName, SkipKey), Skip>,
     sources: BTreeMap<(JobName, Revision), Option<Box<Source>>>,
@@ -27,6 +28,15 @@ enum RunRecord {
 impl Ledger {
     pub(super) fn job(&mut self, name: &JobName) {
         self.jobs.insert(name.clone());
+    }
+
+    /// The jobs that this step has touched.
+    pub(super) fn jobs(&self) -> impl Iterator<Item = &JobName> {
+        self.jobs.iter()
+    }
+
+    pub(super) fn forget_job(&mut self, name: &JobName) {
+        self.forgotten.insert(name.clone());
     }
 
     pub(super) fn run(&mut self, run: &Arc<Run>) {
@@ -63,7 +73,7 @@ impl Ledger {
 
     /// Closes the step. Changes come grouped by job, so that a commit can be cut between jobs and never inside one.
     pub(super) fn close(&mut self, state_of: impl Fn(&JobName) -> Option<super::JobState>) -> Decision {
-        let Self { jobs, runs, skips, sources, notices, effects } = std::mem::take(self);
+        let Self { jobs, forgotten, runs, skips, sources, notices, effects } = std::mem::take(self);
         let mut decision = Decision { effects, ..Decision::default() };
         for ((job, revision), source) in sources {
             decision.changes.push(match source {
@@ -89,6 +99,10 @@ impl Ledger {
                 Some(notice) => Change::Notice(Box::new(Notice::clone(&notice))),
                 None => Change::ForgetNotice(job, number),
             });
+        }
+        for name in forgotten {
+            decision.changes.push(Change::ForgetJob(name.clone()));
+            decision.effects.push(Effect::Announce(Announcement::Job(name)));
         }
         for name in jobs {
             if let Some(state) = state_of(&name) {

@@ -21,7 +21,7 @@ impl Scheduler {
             summary.unchanged = self.snapshot.jobs.values().filter(|job| !job.is_removed()).count();
             return summary;
         }
-        let is_gone = |job: &&Arc<Job>| !job.is_removed() && !set.jobs.contains_key(&job.name);
+        let is_gone = |job: &&Arc<Job>| !job.is_removed() && !job.is_ad_hoc() && !set.jobs.contains_key(&job.name);
         let gone: Vec<JobName> = self.snapshot.jobs.values().filter(is_gone).map(|job| job.name.clone()).collect();
         for name in gone {
             self.remove(&name, now);
@@ -41,14 +41,15 @@ impl Scheduler {
 
     /// Whether so many jobs vanish that the directory itself is in doubt, as when a mount is missing.
     fn suspicious(&self, set: &SpecSet) -> Option<HeldBack> {
-        let known = self.snapshot.jobs.values().filter(|job| !job.is_removed() && job.spec.is_some());
+        let known =
+            self.snapshot.jobs.values().filter(|job| !job.is_removed() && !job.is_ad_hoc() && job.spec.is_some());
         let (kept, vanishing): (Vec<_>, Vec<_>) = known.partition(|job| set.jobs.contains_key(&job.name));
         let held_back = HeldBack { known: kept.len() + vanishing.len(), vanishing: vanishing.len() };
         (vanishing.len() >= VANISH_ALARM_MINIMUM && vanishing.len() > kept.len()).then_some(held_back)
     }
 
     /// Brings a good definition into force.
-    fn adopt(&mut self, name: &JobName, loaded: &LoadedSpec, now: Now, summary: &mut LoadSummary) {
+    pub(super) fn adopt(&mut self, name: &JobName, loaded: &LoadedSpec, now: Now, summary: &mut LoadSummary) {
         let spec = &loaded.spec;
         let Some(job) = self.snapshot.jobs.get(name) else {
             let mut job = Job::new(name.clone(), JobState::new(now.wall));
@@ -76,6 +77,8 @@ impl Scheduler {
         }
         let job = self.job_mut(name);
         job.fault = None;
+        // A file, or another request, defines it from now on.
+        job.state.ad_hoc = None;
         let (old_revision, old_spec) =
             (job.state.revision.replace(spec.revision.clone()), job.spec.replace(Arc::clone(spec)));
         job.state.removed_at = None;

@@ -33,7 +33,7 @@ impl Scheduler {
         for (name, Missed { reason, first, last, count }) in std::mem::take(&mut self.missed) {
             let about = About::Skipped { reason, first, last, count };
             // Nobody can say whom to tell of a job without a definition.
-            if let Some(spec) = self.job(&name).spec.clone() {
+            if let Some(spec) = self.snapshot.jobs.get(&name).and_then(|job| job.spec.clone()) {
                 self.tell(&spec, &[NoticeEvent::Missed], &about, now);
             }
         }

@@ -7,6 +7,7 @@
 //! The scheduler's own state *is* the published [`Snapshot`]: persistent maps whose clone costs nothing and shares
 //! everything that did not change.
 
+mod ad_hoc;
 mod attempt;
 mod command;
 mod due;
@@ -30,6 +31,7 @@ use crate::run::{Run, RunId, Skip, SkipKey, SkipReason};
 use crate::schedule::{Boot, Context};
 use crate::spec::{JobName, JobSpec, Revision};
 
+pub use ad_hoc::{AD_HOC_LIMIT, AdHoc};
 pub use due::{DUE_LIMIT, EVALUATE_LIMIT};
 pub use event::{
     Announcement, Answer, Change, Command, Decision, Effect, Event, HeldBack, LoadSummary, REBASE_THRESHOLD, Refusal,
@@ -76,11 +78,14 @@ impl Scheduler {
             Event::Report(report) => self.report(now, report),
             Event::Command(command) => answer = Some(self.command(now, command)),
             Event::Hold(holding) => self.hold(holding, now),
+            Event::Define { job, uid } => answer = Some(self.define(&job, uid, now)),
+            Event::Discard(name) => self.discard(&name),
         }
         self.tell_missed(now);
         if !self.starts_nothing() {
             self.deliver(now);
         }
+        self.retire_done(now);
         let jobs = &self.snapshot.jobs;
         let state_of = |name: &JobName| jobs.get(name).filter(|job| job.is_durable()).map(|job| job.state.clone());
         Decision { answer, ..self.ledger.close(state_of) }

@@ -46,6 +46,7 @@ impl<'a> Batch<'a> {
     pub fn stage(&mut self, change: &Change) -> Result<(), DatabaseError> {
         match change {
             Change::Job(job, state) => self.put(&Key::Job(job.clone()), &Record::Job(job.clone(), state.clone())),
+            Change::ForgetJob(job) => self.forget(&Key::Job(job.clone()).encode()),
             Change::Source(revision, job, source) => {
                 let record = Record::Source(revision.clone(), job.clone(), source.clone());
                 self.put(&Key::Source(revision.clone(), job.clone()), &record)

@@ -237,6 +237,7 @@ fn forgotten(now: Timestamp) -> JobState {
         removed_at: Some(now),
         last: None,
         open_skip: None,
+        ad_hoc: None,
         totals: Totals::default(),
         watch: Watch::default(),
     }

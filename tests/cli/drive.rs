@@ -24,7 +24,7 @@ fn logs_of_a_run_of_the_newest_and_of_the_last_lines() {
     let logs = |arguments: &[&str]| world.plain(&world.jobctl(&[&["logs"], arguments].concat()).stdout);
     assert!(logs(&["count"]).starts_with("1\n2\n3\n4\n5\n"));
     assert_eq!(logs(&["count/1", "-n", "2", "--stream", "stdout"]), "4\n5\n");
-    assert_eq!(logs(&["count", "-f", "--stream", "stdout"]), "1\n2\n3\n4\n5\n");
+    assert_eq!(logs(&["count/2", "-f", "--stream", "stdout"]), "1\n2\n3\n4\n5\n");
     let line: serde_json::Value =
         serde_json::from_str(logs(&["count", "-n", "1", "-o", "json"]).lines().next().expect("a line")).expect("JSON");
     assert!(line["at"].is_string() && line["offset"].is_u64(), "{line}");
@@ -39,8 +39,8 @@ fn logs_follow_a_run_to_its_end() {
         std::fs::read_to_string(&job).expect("the job").replace("gate;", &format!("{};", world.path("gate").display()));
     std::fs::write(job, text).expect("the job");
     world.jobctl(&["reload"]);
-    world.running("gated");
-    let mut command = world.command(&["logs", "-f", "gated"]);
+    let run = world.running("gated");
+    let mut command = world.command(&["logs", "-f", &run]);
     let out = std::fs::File::create(world.path("followed")).expect("a file");
     let mut child = command.stdout(out).spawn().expect("jobctl runs");
     let followed = || std::fs::read_to_string(world.path("followed")).expect("a file");

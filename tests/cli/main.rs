@@ -3,6 +3,7 @@
 
 mod codes;
 mod drive;
+mod logs;
 mod pages;
 mod reference;
 mod terminals;

@@ -3,6 +3,7 @@
 
 mod crash;
 mod documents;
+mod exec;
 mod harness;
 mod line;
 mod notify;

@@ -89,6 +89,7 @@ impl Store {
     fn apply_one(&mut self, change: &Change, specs: &BTreeMap<Revision, Arc<JobSpec>>, boot: &Boot) {
         match change {
             Change::Job(name, state) => self.apply_job(name, state, specs, boot),
+            Change::ForgetJob(name) => unreachable!("{name}: the simulator defines no ad-hoc jobs"),
             Change::Source(revision, job, _) => {
                 self.sources.insert(revision.clone(), job.clone());
             }

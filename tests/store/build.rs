@@ -31,6 +31,7 @@ impl Truth {
     fn take(&mut self, change: &Change) {
         match change {
             Change::Job(name, state) => drop(self.jobs.insert(name.clone(), (**state).clone())),
+            Change::ForgetJob(name) => drop(self.jobs.remove(name)),
             Change::Source(revision, name, source) => {
                 self.sources.insert(name.clone(), (revision.clone(), (**source).clone()));
             }

@@ -81,6 +81,7 @@ pub fn state(last_number: u64, revision: Option<Revision>) -> JobState {
         removed_at: None,
         last: None,
         open_skip: None,
+        ad_hoc: None,
         totals: Totals { succeeded: last_number, ..Totals::default() },
         watch: Watch::default(),
     }

@@ -38,6 +38,7 @@ pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
         removed_at: job.state.removed_at.map(Time),
         tags: spec.map(|spec| spec.tags.iter().cloned().collect()).unwrap_or_default(),
         owner: spec.and_then(|spec| spec.owner.clone()),
+        ad_hoc_uid: job.state.ad_hoc.map(|ad_hoc| ad_hoc.uid),
         totals: types::Totals {
             succeeded: job.state.totals.succeeded,
             unsuccessful: job.state.totals.unsuccessful,

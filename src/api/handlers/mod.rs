@@ -2,6 +2,7 @@
 
 pub mod daemon;
 pub mod events;
+pub mod exec;
 pub mod health;
 pub mod jobs;
 pub mod metrics;

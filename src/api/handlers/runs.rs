@@ -218,7 +218,8 @@ pub(super) async fn find(api: &Api, id: &RunId) -> Result<Run, ApiError> {
     run.ok_or_else(|| ApiError::no_such_run(&id.job, id.number))
 }
 
-fn known(api: &Api, job: &JobName) -> Result<(), ApiError> {
+/// Refuses a job that nobody knows.
+pub(super) fn known(api: &Api, job: &JobName) -> Result<(), ApiError> {
     let snapshot = api.handle().snapshot();
     match snapshot.jobs.contains_key(job) {
         true => Ok(()),
@@ -263,6 +264,7 @@ fn cancelled(answer: Answer) -> Result<(StatusCode, Json<Cancelled>), ApiError> 
             let cancelled = runs.iter().map(ToString::to_string).collect();
             Ok((StatusCode::ACCEPTED, Json(Cancelled { cancelled })))
         }
+        Answer::Withdrawn(job) => Ok((StatusCode::ACCEPTED, Json(Cancelled { cancelled: vec![job.to_string()] }))),
         other => Err(unexpected(&other)),
     }
 }

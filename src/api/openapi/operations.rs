@@ -6,10 +6,10 @@ use schemars::generate::SchemaGenerator;
 use super::{Answer, SchemaOf, fields_of};
 use crate::api::handlers::{events, jobs, output, runs, statistics};
 use crate::api::types::{
-    Acknowledged, Cancelled, Compacted, Config, ExportRequest, Exported, Health, HistoryPage, JobDetail, JobPage,
-    JobStatistics, JobsHealth, Live, NotifyTestRequest, NotifyTested, Occurrences, PauseRequest, PauseSelectionRequest,
-    Paused, Ready, ReloadRequest, Reloaded, ResumeSelectionRequest, Resumed, Run, Runs, ShutdownRequest, ShuttingDown,
-    StatisticsPage, Triggered, Version,
+    Acknowledged, Cancelled, Compacted, Config, ExecRequest, Executed, ExportRequest, Exported, Health, HistoryPage,
+    JobDetail, JobPage, JobStatistics, JobsHealth, Live, NotifyTestRequest, NotifyTested, Occurrences, PauseRequest,
+    PauseSelectionRequest, Paused, Ready, ReloadRequest, Reloaded, ResumeSelectionRequest, Resumed, Run, Runs,
+    ShutdownRequest, ShuttingDown, StatisticsPage, Triggered, Version,
 };
 
 /// One path with one method.
@@ -91,6 +91,13 @@ fn of_runs() -> Vec<Operation> {
         post::<Cancelled>("/v1/jobs/{job}/runs/{number}/cancel", 202, "Stop a run"),
         get_text("/v1/jobs/{job}/runs/{number}/output", "application/octet-stream", "What a run printed")
             .query::<output::OutputParams>(),
+        get_text(
+            "/v1/jobs/{job}/output",
+            "application/octet-stream",
+            "What the newest run of a job printed, or an earlier one",
+        )
+        .query::<output::JobOutputParams>(),
+        post::<Executed>("/v1/exec", 201, "Run a command once, now or later, as the caller").body::<ExecRequest>(),
         get::<Runs>("/v1/runs", "The live runs and the newest records of all jobs").query::<runs::RecentQuery>(),
         get_text("/v1/events", "text/event-stream", "Every change as it is committed, as server-sent events")
             .query::<events::EventsQuery>(),

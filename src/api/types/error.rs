@@ -87,6 +87,8 @@ codes! {
     Faulty = "faulty", 409;
     /// A run of the job is live, and its overlap policy lets no other start.
     Overlap = "overlap", 409;
+    /// The name of an ad-hoc job is in use.
+    NameTaken = "name_taken", 409;
     /// The job's queue is full.
     QueueFull = "queue_full", 409;
     /// More than half of the jobs would vanish.

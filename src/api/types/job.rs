@@ -53,6 +53,8 @@ pub struct Job {
     pub tags: Vec<String>,
     /// Who answers for it.
     pub owner: Option<String>,
+    /// Who asked for it, when it is an ad-hoc job: one that no file defines.
+    pub ad_hoc_uid: Option<u32>,
     /// Counts since it was first seen.
     pub totals: Totals,
 }

@@ -9,6 +9,7 @@ mod base64;
 mod daemon;
 mod error;
 mod event;
+mod exec;
 mod health;
 mod job;
 mod notice;
@@ -23,6 +24,7 @@ mod words;
 pub use daemon::{Config, ReloadRequest, Reloaded, ShutdownMode, ShutdownRequest, ShuttingDown, Version};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
+pub use exec::{ExecRequest, Executed};
 pub use health::{
     FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, OverdueJob, Ready, StoreHealth, StrayFile,
 };

@@ -22,7 +22,9 @@ pub struct OutputChunk {
     pub at: Time,
     /// Where they were printed.
     pub stream: Stream,
-    /// The attempt that printed them.
+    /// The number of the run that printed them.
+    pub run: u64,
+    /// Its attempt that did.
     pub attempt: u32,
     /// How many bytes the attempt had printed before them. `after=ATTEMPT:OFFSET` asks for what follows a place.
     pub offset: u64,
@@ -35,6 +37,8 @@ pub struct OutputChunk {
 /// A place where bytes are missing, or the end of an attempt's output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutputMark {
+    /// The number of the run.
+    pub run: u64,
     /// The attempt.
     pub attempt: u32,
     /// `cut` (the bound of the job's output), `limited` (its rate), `lost` (could not be written), `damaged` or `end`.
@@ -47,10 +51,10 @@ pub struct OutputMark {
 
 impl OutputChunk {
     /// A piece of output; as text when it is one.
-    pub fn new(at: Time, stream: Stream, attempt: u32, offset: u64, bytes: &[u8]) -> Self {
+    pub fn new(at: Time, stream: Stream, run: u64, attempt: u32, offset: u64, bytes: &[u8]) -> Self {
         let text = std::str::from_utf8(bytes).ok().map(str::to_owned);
         let base64 = text.is_none().then(|| base64::encode(bytes));
-        Self { at, stream, attempt, offset, text, base64 }
+        Self { at, stream, run, attempt, offset, text, base64 }
     }
 
     /// The bytes; `None` when neither field holds any that can be read.

@@ -6,8 +6,8 @@ use super::canned::Canned;
 use super::fixtures::{detail, ended, job, wire};
 use super::jobctl;
 use crate::api::types::{
-    Cancelled, ErrorCode, Job, LiveRun, OutputChunk, OutputMark, Paused, Reloaded, Resumed, RunState, ShutdownMode,
-    ShuttingDown, Stream, Triggered,
+    Cancelled, ErrorCode, OutputChunk, OutputMark, Paused, Reloaded, Resumed, ShutdownMode, ShuttingDown, Stream,
+    Triggered,
 };
 use crate::cli::Exit;
 use crate::run;
@@ -43,10 +43,11 @@ async fn run_wait_exits_as_the_run_did() {
 async fn run_follow_gives_each_stream_its_own_and_exits_as_the_run_did() {
     let at = crate::api::testing::at("2026-11-21T12:00:00Z").into();
     let lines = [
-        serde_json::to_string(&OutputChunk::new(at, Stream::Stdout, 1, 0, b"to out\n")).unwrap(),
-        serde_json::to_string(&OutputChunk::new(at, Stream::Stderr, 1, 7, b"to \xff err\n")).unwrap(),
-        serde_json::to_string(&OutputMark { attempt: 1, mark: "cut".to_owned(), offset: 16, bytes: 2048 }).unwrap(),
-        serde_json::to_string(&OutputChunk::new(at, Stream::Stdout, 2, 0, b"again\n")).unwrap(),
+        serde_json::to_string(&OutputChunk::new(at, Stream::Stdout, 42, 1, 0, b"to out\n")).unwrap(),
+        serde_json::to_string(&OutputChunk::new(at, Stream::Stderr, 42, 1, 7, b"to \xff err\n")).unwrap(),
+        serde_json::to_string(&OutputMark { run: 42, attempt: 1, mark: "cut".to_owned(), offset: 16, bytes: 2048 })
+            .unwrap(),
+        serde_json::to_string(&OutputChunk::new(at, Stream::Stdout, 42, 2, 0, b"again\n")).unwrap(),
     ];
     let failed = ended(44, 0x0300, run::Outcome::Failed { exit_code: 3 });
     let daemon = Canned::new()
@@ -67,13 +68,11 @@ async fn run_follow_gives_each_stream_its_own_and_exits_as_the_run_did() {
 
 #[tokio::test]
 async fn logs_of_a_job_are_those_of_its_newest_run() {
-    let live = |number: u64, state| LiveRun { run: format!("backup/{number}"), state, started_at: None };
-    let busy = Job { live: vec![live(44, RunState::Running), live(45, RunState::Queued)], ..job("backup") };
     let at = crate::api::testing::at("2026-11-21T12:00:00Z").into();
-    let line = serde_json::to_string(&OutputChunk::new(at, Stream::Stderr, 1, 0, b"hello\n")).unwrap();
+    let line = serde_json::to_string(&OutputChunk::new(at, Stream::Stderr, 42, 1, 0, b"hello\n")).unwrap();
     let daemon = Canned::new()
-        .answers("GET /v1/jobs/backup", &detail(busy))
-        .says("GET /v1/jobs/backup/runs/44/output?format=json&follow=false&tail=5", format!("{line}\n").into());
+        .answers("GET /v1/jobs/backup", &detail(job("backup")))
+        .says("GET /v1/jobs/backup/output?format=json&follow=false&tail=5", format!("{line}\n").into());
     let done = jobctl(&daemon, None, "logs -n 5 backup").await;
     assert_eq!((done.exit, done.out.as_str(), done.talk.as_str()), (Exit::Done, "hello\n", ""));
     let stamped = jobctl(&daemon, None, "logs -n 5 -t backup").await;
@@ -83,11 +82,15 @@ async fn logs_of_a_job_are_those_of_its_newest_run() {
 }
 
 #[tokio::test]
-async fn logs_of_a_job_that_never_ran() {
-    let daemon = Canned::new().answers("GET /v1/jobs/zap", &detail(Job { last: None, ..job("zap") }));
-    let done = jobctl(&daemon, None, "logs zap").await;
-    assert_eq!(done.exit, Exit::NotFound);
-    assert_snapshot!(done.talk);
+async fn what_is_wanted_of_logs_goes_to_the_daemon() {
+    let path = "GET /v1/jobs/backup/output?format=json&follow=false&stream=stderr\
+                &since=2026-11-21T11%3A00%3A00Z&until=2026-11-21T11%3A30%3A00Z&grep=%28%3Fi%29a%20b&previous=2";
+    let daemon = Canned::new().says(path, Vec::new());
+    let line = ["jobctl", "logs", "backup", "-p", "2", "--stderr", "--since", "1h", "--until", "30m", "-g", "(?i)a b"];
+    let cli = <super::Cli as clap::Parser>::try_parse_from(line.into_iter().chain(["--no-timestamps"])).unwrap();
+    let screen = super::Screen::default();
+    let mut session = super::Session::new(screen.terminal(None), cli.global.output, vec![daemon.socket()]);
+    assert_eq!(super::run_in(&mut session, cli.verb).await, Exit::Done, "{}", screen.talk_lossy());
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ pub fn job(name: &str) -> Job {
         fault: None,
         removed_at: None,
         tags: Vec::new(),
+        ad_hoc_uid: None,
         owner: None,
         totals: Totals { succeeded: 40, unsuccessful: 1, skipped: 0, run_seconds: 820.0 },
     }

@@ -155,6 +155,7 @@ fn apply(map: &mut BTreeMap<(String, HistoryKey), HistoryEntry>, change: &Change
         | Change::Source(..)
         | Change::ForgetSource(..)
         | Change::Notice(_)
+        | Change::ForgetJob(_)
         | Change::ForgetNotice(..) => {}
     }
 }

@@ -109,9 +109,17 @@ fn golden() -> Vec<(String, Record)> {
         }),
         ("job".to_owned(), Record::Job(job("backup"), Box::new(sample::state(7)))),
         ("job-full".to_owned(), Record::Job(job("backup"), Box::new(full_state()))),
+        ("job-ad-hoc".to_owned(), {
+            let ad_hoc = Some(crate::scheduler::AdHoc { uid: 1000 });
+            Record::Job(
+                job("exec-20261121-180000"),
+                Box::new(crate::scheduler::JobState { ad_hoc, ..sample::state(1) }),
+            )
+        }),
         ("job-ran".to_owned(), Record::Job(job("backup"), Box::new(state_that_ran()))),
         ("run-finished".to_owned(), Record::Run(Box::new(finished("backup", 7)))),
         ("run-attempts".to_owned(), Record::Run(Box::new(run_with_attempts()))),
+        ("run-output".to_owned(), Record::Run(Box::new(run_with_output_elsewhere()))),
     ];
     for (name, state) in states() {
         records.push((format!("run-{name}"), Record::Run(Box::new(Run { state, ..queued("backup", 8) }))));
@@ -121,6 +129,17 @@ fn golden() -> Vec<(String, Record)> {
         records.push((format!("skip-{}", reason.name()), Record::Skip(skip)));
     }
     records
+}
+
+/// A run whose output was removed, was partly dropped, and went to the journal.
+fn run_with_output_elsewhere() -> Run {
+    let mut run = run_with_attempts();
+    run.output_removed_at = Some(sample::at(9));
+    if let Some((end, _)) = run.attempts.last_mut().and_then(|attempt| attempt.end.as_mut()) {
+        end.output.limited_bytes = 12;
+        end.output.to = crate::spec::OutputTo::Journal;
+    }
+    run
 }
 
 fn full_state() -> crate::scheduler::JobState {
@@ -134,6 +153,7 @@ fn full_state() -> crate::scheduler::JobState {
             ended_at: sample::at(5),
         }),
         open_skip: Some(skip("backup", 7, 2, 80)),
+        ad_hoc: None,
         totals: Totals { succeeded: 5, unsuccessful: 2, skipped: 9, ..Totals::default() },
         ..sample::state(7)
     }

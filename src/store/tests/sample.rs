@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::clock::{BootId, Monotonic, Timestamp};
 use crate::run::*;
-use crate::scheduler::{JobState, LastRun, Pause, Told, Totals, Watch};
+use crate::scheduler::{AdHoc, JobState, LastRun, Pause, Told, Totals, Watch};
 use crate::spec::{Channel, Command, Identity, JobName, NoticeEvent, OutputTo, Revision, Source};
 
 pub(in crate::store) fn job(name: &str) -> JobName {
@@ -36,6 +36,7 @@ pub(in crate::store) fn state(last_number: u64) -> JobState {
         removed_at: None,
         last: None,
         open_skip: None,
+        ad_hoc: None,
         totals: Totals::default(),
         watch: Watch::default(),
     }
@@ -368,8 +369,9 @@ prop_compose! {
         (succeeded, unsuccessful, skipped) in any::<(u64, u64, u64)>(),
         run_time in any_span(),
         watch in any_watch(),
+        ad_hoc in option::of(any::<u32>().prop_map(|uid| AdHoc { uid })),
     ) -> JobState {
         let totals = Totals { succeeded, unsuccessful, skipped, run_time };
-        JobState { revision, cursor, first_seen, last_number, paused, removed_at, last, open_skip, totals, watch }
+        JobState { revision, cursor, first_seen, last_number, paused, removed_at, last, open_skip, totals, watch, ad_hoc }
     }
 }

@@ -8,7 +8,7 @@ use super::attempt::Outcome;
 use super::notice::Event;
 use super::run::{Skip, name};
 use super::{Micros, Span, is_default, timestamp};
-use crate::scheduler::{self, JobState};
+use crate::scheduler::{self, AdHoc, JobState};
 use crate::spec::{JobName, Revision};
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub(in crate::store::record) struct Job {
     overdue_since: Option<Micros>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     told: BTreeMap<Event, Told>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ad_hoc_uid: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,6 +99,7 @@ impl Job {
             awaited_from: state.watch.awaited_from.map(Micros::from),
             overdue_since: state.watch.overdue_since.map(Micros::from),
             told: state.watch.told.iter().map(|(event, told)| (Event::from(*event), Told::from(told))).collect(),
+            ad_hoc_uid: state.ad_hoc.map(|ad_hoc| ad_hoc.uid),
         }
     }
 
@@ -127,6 +130,7 @@ impl Job {
                     .map(|(event, told)| Ok((event.into(), told.into_domain()?)))
                     .collect::<Result<_, String>>()?,
             },
+            ad_hoc: self.ad_hoc_uid.map(|uid| AdHoc { uid }),
         };
         Ok((name(&self.job)?, state))
     }
