@@ -75,6 +75,8 @@ pub mod api;
 pub mod causes;
 pub mod cli;
 pub mod clock;
+#[cfg(test)]
+mod corpus;
 pub mod daemon;
 pub mod machine;
 pub mod migrate;

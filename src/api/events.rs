@@ -87,9 +87,10 @@ impl Hub {
 
     /// The place that an id names; `None` when it is not one of this daemon's.
     pub fn place(&self, id: &str) -> Option<Place> {
-        let (epoch, number) = id.split_once('-')?;
-        let number = number.parse().ok().filter(|&number| number <= self.lock().newest)?;
-        (epoch.parse() == Ok(self.epoch)).then_some(Place(number))
+        let (_, number) = id.split_once('-')?;
+        let place = Place(number.parse().ok().filter(|&number| number <= self.lock().newest)?);
+        // As it was given out: a place has one id.
+        (self.id(place) == id).then_some(place)
     }
 
     /// The event after `place`, and its own place; waits until there is one.
@@ -171,6 +172,7 @@ mod tests {
         assert_eq!(hub.place("1-1"), None);
         assert_eq!(hub.place(&format!("{}-2", hub.epoch)), None);
         assert_eq!(hub.place("nonsense"), None);
+        assert_eq!(hub.place(&format!("0{}", hub.id(hub.end()))), None);
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -67,10 +68,15 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for QueryOf<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, ApiError> {
-        match Query::try_from_uri(&parts.uri) {
-            Ok(Query(query)) => Ok(Self(query)),
-            Err(fault) => Err(bad_request("the query is not understood", source_text(&fault))),
-        }
+        query_of(&parts.uri).map(Self)
+    }
+}
+
+/// The query of an address.
+pub fn query_of<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
+    match Query::try_from_uri(uri) {
+        Ok(Query(query)) => Ok(query),
+        Err(fault) => Err(bad_request("the query is not understood", source_text(&fault))),
     }
 }
 
@@ -82,15 +88,16 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for BodyOf<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &Api) -> Result<Self, ApiError> {
-        let bytes = read(request.into_body()).await?;
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Self(T::default()));
-        }
-        match serde_json::from_slice(&bytes) {
-            Ok(value) => Ok(Self(value)),
-            Err(fault) => Err(bad_request("the body is not understood", fault.to_string())),
-        }
+        body_of(&read(request.into_body()).await?).map(Self)
     }
+}
+
+/// What a body says.
+pub fn body_of<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, ApiError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(bytes).map_err(|fault| bad_request("the body is not understood", fault.to_string()))
 }
 
 async fn read(body: Body) -> Result<bytes::Bytes, ApiError> {

@@ -4,6 +4,7 @@
 //! GET  /v1/jobs                            ?limit= &after= &tag= &state= &failing=
 //! GET  /v1/jobs/{job}
 //! GET  /v1/jobs/{job}/next                 ?count=
+//! GET  /v1/jobs/{job}/explanation          ?from=
 //! POST /v1/jobs/{job}/pause                {"until"}
 //! POST /v1/jobs/{job}/resume
 //! POST /v1/jobs/{job}/cancel
@@ -36,6 +37,8 @@ pub mod convert;
 mod error;
 mod events;
 mod extract;
+#[doc(hidden)]
+pub mod fuzzing;
 mod handlers;
 pub mod openapi;
 mod request_id;

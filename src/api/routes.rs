@@ -10,7 +10,9 @@ use axum::routing::{MethodRouter, get, post};
 use super::access::Action;
 use super::caller::Caller;
 use super::error::ApiError;
-use super::handlers::{daemon, events, exec, health, jobs, metrics, notify, output, pauses, runs, state, statistics};
+use super::handlers::{
+    daemon, events, exec, explanation, health, jobs, metrics, notify, output, pauses, runs, state, statistics,
+};
 use super::openapi::openapi;
 use super::state::Api;
 use super::types::ErrorCode;
@@ -39,6 +41,7 @@ fn table() -> Vec<Route> {
         read("/v1/jobs", jobs::list),
         read("/v1/jobs/{job}", jobs::show),
         read("/v1/jobs/{job}/next", jobs::next),
+        read("/v1/jobs/{job}/explanation", explanation::explanation),
         read("/v1/jobs/{job}/statistics", statistics::of_job),
         operate("/v1/jobs/{job}/pause", pauses::pause),
         operate("/v1/jobs/{job}/resume", pauses::resume),

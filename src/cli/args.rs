@@ -75,7 +75,7 @@ pub enum Verb {
     Events(events::EventsArgs),
     /// Show what a directory of jobs would do, before it is deployed
     Simulate(simulate::SimulateArgs),
-    /// Explain a schedule in plain English, with what changes of the clock do to it
+    /// Explain jobs' schedules, or an expression, in plain English, with what changes of the clock do to them
     Explain(explain::ExplainArgs),
     /// Explain where a job stands, or what became of a time, and what to do about it
     Why(why::WhyArgs),
@@ -119,10 +119,11 @@ pub enum Verb {
 
 impl Verb {
     /// Whether it asks no daemon.
-    pub(super) const fn is_offline(&self) -> bool {
+    pub(super) fn is_offline(&self) -> bool {
         match self {
             Self::Next(args) => args.is_offline(),
-            Self::Explain(_) | Self::Doctor(_) => true,
+            Self::Explain(args) => args.is_offline(),
+            Self::Doctor(_) => true,
             Self::List(_)
             | Self::Show(_)
             | Self::Run(_)

@@ -1,159 +1,151 @@
 //! `jobctl explain`
 
-use chrono::TimeDelta;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::moment::span;
 use super::offline::{self, Offline};
-use super::session::{Format, Session};
-use super::{Exit, Failure};
-use crate::api::types::{Occurrence, Time};
-use crate::clock::Timestamp;
-use crate::schedule::{Class, ZoneChange};
+use super::session::Session;
+use super::simulate::Fleet;
+use super::target::job_path;
+use super::{Exit, Failure, complete};
+use crate::api::client::encode;
+use crate::api::types::{Explanation, ScheduleExplanation, Time};
+use crate::spec::JobName;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// A schedule in its short form: "30 2 * * *", "@daily", "every 15m", "at 2026-12-24 18:00"
-    #[arg(value_name = "EXPR")]
-    expression: String,
-    /// The zone by whose clock it runs [default: the machine's]
+    /// A job, all of whose schedules are explained with their keys, or a schedule in its short form: "30 2 * * *",
+    /// "@daily", "every 15m", "at 2026-12-24 18:00". What could be the name of a job is taken for one; a schedule needs
+    /// no daemon
+    #[arg(value_name = "JOB|EXPR", required = true, add = complete::job())]
+    what: Vec<String>,
+    /// Explain jobs of this directory, without a daemon
+    #[arg(long, value_name = "DIR")]
+    jobs_dir: Option<PathBuf>,
+    /// Read their calendars from this directory [default: calendars.d beside the jobs directory]
+    #[arg(long, value_name = "DIR", requires = "jobs_dir")]
+    calendars_dir: Option<PathBuf>,
+    /// The zone by whose clock an expression runs, and in which times are shown [default: the machine's]
     #[arg(long, visible_alias = "tz", value_name = "ZONE")]
     timezone: Option<String>,
     /// As of this time [default: now]
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// The name by which H and ~ choose their times
+    /// The name by which H and ~ of an expression choose their times
     #[arg(long, value_name = "NAME", default_value = "job")]
     job_name: String,
 }
 
-/// Occurrences that are looked at to tell how often a schedule runs. More than in a year of every five minutes; what
-/// runs more often is extrapolated.
-const COUNTED: usize = 110_000;
-
-/// Changes of the clock that are told: the next two, since one of them is a gap and one an overlap where there are any.
-const CHANGES: usize = 2;
-
-/// Changes farther ahead than this concern nobody yet.
-const CHANGES_WITHIN: TimeDelta = TimeDelta::days(3 * 366);
-
-/// Occurrences shown.
-const SHOWN: usize = 3;
-
-/// All that is told of a schedule.
-#[derive(Debug, Serialize)]
-struct Explanation {
-    expression: String,
-    timezone: &'static str,
-    description: String,
-    class: &'static str,
-    per_year: u64,
-    shortest_gap_seconds: Option<i64>,
-    longest_gap_seconds: Option<i64>,
-    clock_changes: Vec<ClockChange>,
-    warnings: Vec<String>,
-    next: Vec<Occurrence>,
+impl ExplainArgs {
+    /// Whether no daemon is asked.
+    pub(super) fn is_offline(&self) -> bool {
+        self.jobs_dir.is_some() || self.what.iter().all(|what| JobName::new(what).is_err())
+    }
 }
 
-/// A change of the zone's clock and what follows from it.
+/// What is told of one argument.
 #[derive(Debug, Serialize)]
-struct ClockChange {
-    at: Time,
-    local: String,
-    change: String,
-    effect: String,
+#[serde(untagged)]
+enum Told {
+    Expression(Box<ScheduleExplanation>),
+    Job(Explanation),
 }
 
-/// Explains a schedule.
-pub fn run(session: &mut Session, args: &ExplainArgs) -> Result<Exit, Failure> {
-    let offline = Offline::read(&args.expression, &args.job_name, args.timezone.as_deref())?;
-    session.terminal.zone = offline::shown(offline.zone);
-    let from = offline::instant(args.from.as_deref(), session.terminal.now(), session.terminal.zone)?;
-    let explanation = explain(args.expression.trim(), &offline, from);
-    match session.format {
-        Format::Json => session.json(&serde_json::to_vec(&explanation).expect("plain data"))?,
-        Format::Table => show(session, &explanation, offline.rule.class())?,
+/// Explains jobs and schedules.
+pub async fn run(session: &mut Session, args: &ExplainArgs) -> Result<Exit, Failure> {
+    if let Some(zone) = offline::named_zone(args.timezone.as_deref())? {
+        session.terminal.zone = offline::shown(zone);
+    }
+    let fleet = match &args.jobs_dir {
+        Some(directory) => Some(Fleet::read(Some(directory.clone()), args.calendars_dir.clone())?),
+        None => None,
+    };
+    let mut told = Vec::new();
+    for what in &args.what {
+        told.push(match (JobName::new(what), &fleet) {
+            (Err(_), _) => Told::Expression(Box::new(of_expression(session, what, args)?)),
+            (Ok(name), Some(fleet)) => Told::Job(of_directory(session, &name, fleet, args)?),
+            (Ok(name), None) => Told::Job(of_daemon(session, &name, args).await?),
+        });
+    }
+    if session.is_json() {
+        let json = match told.as_slice() {
+            [only] => serde_json::to_vec(only),
+            several => serde_json::to_vec(several),
+        };
+        session.json(&json.expect("plain data"))?;
+        return Ok(Exit::Done);
+    }
+    for (index, one) in told.iter().enumerate() {
+        if index > 0 {
+            session.terminal.line("")?;
+        }
+        show(session, one)?;
     }
     Ok(Exit::Done)
 }
 
-fn explain(expression: &str, offline: &Offline, from: Timestamp) -> Explanation {
-    let year = from + TimeDelta::days(365);
-    let times: Vec<Timestamp> =
-        offline.after(from).map(|one| one.at).take_while(|&at| at <= year).take(COUNTED).collect();
-    let gaps = || times.windows(2).map(|pair| (pair[1] - pair[0]).num_seconds());
-    let mut changes = Vec::new();
-    let mut after = from;
-    while let Some(change) = offline.zone.next_change(after).filter(|change| change.at - from < CHANGES_WITHIN) {
-        if changes.len() == CHANGES {
-            break;
-        }
-        after = change.at;
-        changes.push(clock_change(offline, change));
+fn of_expression(session: &mut Session, text: &str, args: &ExplainArgs) -> Result<ScheduleExplanation, Failure> {
+    let offline = Offline::read(text, &args.job_name, args.timezone.as_deref())?;
+    session.terminal.zone = offline::shown(offline.zone);
+    let from = offline::instant(args.from.as_deref(), session.terminal.now(), session.terminal.zone)?;
+    offline.explain(text.trim(), &args.job_name, from)
+}
+
+fn of_directory(session: &Session, name: &JobName, fleet: &Fleet, args: &ExplainArgs) -> Result<Explanation, Failure> {
+    let from = offline::instant(args.from.as_deref(), session.terminal.now(), session.terminal.zone)?;
+    let entries = fleet.schedules(name)?;
+    let schedules = entries.iter().map(|entry| offline::explain(entry, entry.rule.expression(), name.as_str(), from));
+    Ok(Explanation { job: name.to_string(), schedules: schedules.collect::<Result<_, _>>()? })
+}
+
+async fn of_daemon(session: &mut Session, name: &JobName, args: &ExplainArgs) -> Result<Explanation, Failure> {
+    let mut path = format!("{}/explanation", job_path(name.as_str()));
+    if let Some(text) = &args.from {
+        let from = offline::instant(Some(text), session.terminal.now(), session.terminal.zone)?;
+        path = format!("{path}?from={}", encode(&Time(from).to_string()));
     }
-    Explanation {
-        expression: expression.to_owned(),
-        timezone: offline.zone.name(),
-        description: offline.rule.describe(),
-        class: offline.rule.class().name(),
-        per_year: per_year(&times, from),
-        shortest_gap_seconds: gaps().min(),
-        longest_gap_seconds: gaps().max(),
-        clock_changes: changes,
-        warnings: offline.rule.advice(),
-        next: offline.after(from).take(SHOWN).map(|one| offline::wire(&one)).collect(),
+    Ok(session.client().await?.get(&path).await?)
+}
+
+fn show(session: &mut Session, told: &Told) -> Result<(), Failure> {
+    match told {
+        Told::Expression(explanation) => {
+            let expression = explanation.expression.as_deref().unwrap_or_default();
+            schedule(session, expression, explanation)
+        }
+        Told::Job(Explanation { job, schedules }) => {
+            if schedules.is_empty() {
+                session.terminal.line(format!("{job}: no schedule; it runs by hand alone"))?;
+            }
+            for (index, one) in schedules.iter().enumerate() {
+                if index > 0 {
+                    session.terminal.line("")?;
+                }
+                let expression = one.expression.as_deref().map(|text| format!(", {text}")).unwrap_or_default();
+                let heading = match schedules.len() {
+                    1 => format!("{job}{expression}"),
+                    all => format!("{job}, schedule {} of {all}{expression}", index + 1),
+                };
+                schedule(session, &heading, one)?;
+            }
+            Ok(())
+        }
     }
 }
 
-/// Occurrences of a year; of one that has more than are counted, as many as its first part suggests.
-fn per_year(times: &[Timestamp], from: Timestamp) -> u64 {
-    let counted = times.len() as u64;
-    match times.last() {
-        Some(last) if times.len() == COUNTED => {
-            let seconds = (*last - from).num_seconds().max(1).unsigned_abs();
-            counted * 365 * 86_400 / seconds
-        }
-        Some(_) | None => counted,
-    }
-}
-
-/// What a change of the clock does to the schedule: how its occurrences round it are noted, and how many there are.
-fn clock_change(offline: &Offline, change: ZoneChange) -> ClockChange {
-    let day = TimeDelta::days(1);
-    let near: Vec<_> =
-        offline.after(change.at - day).take_while(|one| one.at < change.at + day).take(COUNTED).collect();
-    let noted: Vec<_> = near.iter().filter(|one| one.note.is_some()).collect();
-    let shift = change.after_seconds - change.before_seconds;
-    let length = span(std::time::Duration::from_secs(shift.unsigned_abs()));
-    let told = match (noted.first(), noted.len(), offline.rule.class()) {
-        (Some(first), 1, _) => {
-            let note = first.note.as_ref().map(ToString::to_string).unwrap_or_default();
-            format!(
-                "{}: {note} ({})",
-                first.nominal.format("%Y-%m-%d %H:%M:%S"),
-                offline::local(offline.zone, first.at)
-            )
-        }
-        (Some(_), many, _) => format!("{many} occurrences lie in the times that come twice, or that are left out"),
-        (None, _, Class::Interval) if !near.is_empty() => {
-            format!("none: elapsed time goes on, {} occurrences in these 48 hours", near.len())
-        }
-        (None, _, Class::Interval | Class::Fixed | Class::Once) => "none".to_owned(),
-    };
-    ClockChange {
-        at: Time(change.at),
-        local: offline::local(offline.zone, change.at),
-        change: format!("the clock goes {} by {length}", if shift > 0 { "forward" } else { "back" }),
-        effect: told,
-    }
-}
-
-fn show(session: &mut Session, explanation: &Explanation, class: Class) -> Result<(), Failure> {
+fn schedule(session: &mut Session, heading: &str, explanation: &ScheduleExplanation) -> Result<(), Failure> {
     let zone = session.terminal.zone;
     let terminal = &mut session.terminal;
-    terminal.line(format!("{}: {}", explanation.expression, explanation.description))?;
+    terminal.line(format!("{heading}: {}", explanation.description))?;
     terminal.line(format!("zone     {}", explanation.timezone))?;
-    terminal.line(format!("class    {}: {}", explanation.class, class.meaning()))?;
+    for key in &explanation.keys {
+        terminal.line(format!("key      {} = {}", key.key, key.value))?;
+    }
+    terminal.line(format!("class    {}: {}", explanation.class, explanation.class_meaning))?;
     terminal.line(format!("often    {}", frequency(explanation)))?;
     for one in &explanation.next {
         let note = one.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
@@ -171,8 +163,8 @@ fn show(session: &mut Session, explanation: &Explanation, class: Class) -> Resul
     Ok(())
 }
 
-fn frequency(explanation: &Explanation) -> String {
-    let gap = |seconds: Option<i64>| seconds.map(|gap| span(std::time::Duration::from_secs(gap.unsigned_abs())));
+fn frequency(explanation: &ScheduleExplanation) -> String {
+    let gap = |seconds: Option<i64>| seconds.map(|gap| span(Duration::from_secs(gap.unsigned_abs())));
     let times = match explanation.per_year {
         0 => return "not within a year".to_owned(),
         1 => return "once within a year".to_owned(),

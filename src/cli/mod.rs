@@ -141,7 +141,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Statistics(args) => statistics::run(session, args).await,
         Verb::Events(args) => events::run(session, args).await,
         Verb::Simulate(args) => simulate::run(session, args).await,
-        Verb::Explain(args) => explain::run(session, &args),
+        Verb::Explain(args) => explain::run(session, &args).await,
         Verb::Why(args) => why::run(session, args).await,
         Verb::Check(args) => check::run(session, args),
         Verb::Diff(args) => diff::run(session, args).await,

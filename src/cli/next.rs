@@ -9,6 +9,7 @@ use super::table::{Cell, Column, Give, Table};
 use super::target::job_path;
 use super::terminal::Terminal;
 use super::{Exit, Failure, complete, list};
+use crate::api::convert;
 use crate::api::types::{Occurrence, Occurrences, Time};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -70,7 +71,7 @@ fn of_expression(session: &mut Session, expression: &str, args: &NextArgs) -> Re
     session.terminal.zone = offline::shown(offline.zone);
     let from = offline::instant(args.from.as_deref(), session.terminal.now(), session.terminal.zone)?;
     let all: Vec<Occurrence> =
-        offline.after(from).take(args.count as usize).map(|occurrence| offline::wire(&occurrence)).collect();
+        offline.after(from).take(args.count as usize).map(|occurrence| convert::occurrence(&occurrence)).collect();
     show(session, &[(None, all)], args)?;
     Ok(Exit::Done)
 }

@@ -1,16 +1,12 @@
 //! [`Offline`]: a schedule from the command line, asked without a daemon.
 
-use chrono::SecondsFormat;
-
 use super::moment::{self, parse_until};
 use super::{Exit, Failure};
-use crate::api::types::{Occurrence, Time};
+use crate::api::convert;
+use crate::api::types::ScheduleExplanation;
 use crate::clock::{BootId, Timestamp};
-use crate::schedule::{self, Boot, Context, Entry, ParseError, Rule, ScheduleSet, Zone};
+use crate::schedule::{self, Boot, Context, Entry, Examination, ParseError, Rule, ScheduleSet, Zone};
 use crate::surroundings;
-
-/// How the API writes the local time that a schedule names.
-const NOMINAL_FORMAT: &str = "%Y-%m-%dT%H:%M:%S";
 
 /// An expression in a zone.
 pub struct Offline {
@@ -35,9 +31,17 @@ impl Offline {
         Ok(Self { rule, zone, set })
     }
 
+    /// All that can be told of it.
+    ///
+    /// # Errors
+    /// When it can never fire.
+    pub fn explain(&self, text: &str, job_name: &str, from: Timestamp) -> Result<ScheduleExplanation, Failure> {
+        explain(&Entry::new(self.rule.clone(), self.zone), Some(text), job_name, from)
+    }
+
     /// The occurrences after `from`. What counts from a boot or from when a job was first seen counts from `from`.
     pub fn after(&self, from: Timestamp) -> impl Iterator<Item = schedule::Occurrence> + '_ {
-        let context = Context { first_seen: from, boot: Boot { id: BootId::new("now"), at: from } };
+        let context = as_of(from);
         let mut after = from;
         std::iter::from_fn(move || {
             let occurrence = self.set.next(after, &context)?;
@@ -45,6 +49,26 @@ impl Offline {
             Some(occurrence)
         })
     }
+}
+
+/// What counts from a boot or from when a job was first seen counts from `from`.
+fn as_of(from: Timestamp) -> Context {
+    Context { first_seen: from, boot: Boot { id: BootId::new("now"), at: from } }
+}
+
+/// Explains one schedule without a daemon.
+///
+/// # Errors
+/// When it can never fire.
+pub fn explain(
+    entry: &Entry,
+    expression: Option<&str>,
+    job_name: &str,
+    from: Timestamp,
+) -> Result<ScheduleExplanation, Failure> {
+    let examination = Examination::of(entry, job_name, &as_of(from), from);
+    let examination = examination.map_err(|fault| Failure::usage(fault.to_string()))?;
+    Ok(convert::explanation(&examination, expression))
 }
 
 /// A zone by its name, when one is given.
@@ -79,20 +103,9 @@ pub fn instant(text: Option<&str>, now: Timestamp, zone: moment::Zone) -> Result
     text.map_or(Ok(now), |text| parse_until(text, now, zone).map_err(Failure::usage))
 }
 
-/// As the API has it.
-pub fn wire(occurrence: &schedule::Occurrence) -> Occurrence {
-    Occurrence {
-        at: Time(occurrence.at),
-        local: local(occurrence.zone, occurrence.at),
-        start: Time(occurrence.due),
-        nominal: occurrence.nominal.format(NOMINAL_FORMAT).to_string(),
-        note: occurrence.note.as_ref().map(ToString::to_string),
-    }
-}
-
 /// The local time of an instant with its offset.
 pub fn local(zone: Zone, at: Timestamp) -> String {
-    zone.local(at).to_rfc3339_opts(SecondsFormat::AutoSi, false)
+    zone.local(at).to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false)
 }
 
 /// A fault with the text and a caret under its place.

@@ -17,7 +17,7 @@ use super::table::{Column, Give, Table};
 use super::{Exit, Failure};
 use crate::api::types::Time;
 use crate::clock::Timestamp;
-use fleet::Fleet;
+pub use fleet::Fleet;
 use plan::{Event, Fate, OF_A_JOB, Plan};
 use week::{Week, busiest};
 

@@ -12,7 +12,7 @@ use super::mailbox::Mailbox;
 use super::metrics::Metrics;
 use super::notices::NotifySettings;
 use crate::clock::Timestamp;
-use crate::schedule::Boot;
+use crate::schedule::{Boot, Calendars};
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
 use crate::spec::{Fault, LoadedSpec};
 use crate::store;
@@ -36,6 +36,7 @@ pub struct Published {
     pub(super) jobs_dir_fault: arc_swap::ArcSwapOption<String>,
     /// Files of the jobs directory that should be jobs and whose names cannot be.
     pub(super) strays: arc_swap::ArcSwap<Vec<Fault>>,
+    pub(super) circumstances: arc_swap::ArcSwap<Circumstances>,
     pub(super) store: store::Reader,
     pub(super) health: store::Health,
     /// What opening the store found wrong, until acknowledged.
@@ -46,6 +47,15 @@ pub struct Published {
     pub(super) reading: arc_swap::ArcSwap<Reading>,
     pub(super) metrics: Metrics,
     pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
+}
+
+/// What the stored definitions are read with, as of the newest look at the jobs directory.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// Defaults, zone, rights.
+    pub reading: Reading,
+    /// The calendars, in their last good form where they are faulty or missing.
+    pub calendars: Arc<Calendars>,
 }
 
 /// Facts of this process that do not change while it runs.
@@ -175,6 +185,11 @@ impl Handle {
     /// Changes as they are committed. A listener that falls behind by more than the channel holds is told so.
     pub fn subscribe(&self) -> broadcast::Receiver<Announcement> {
         self.published.announcements.subscribe()
+    }
+
+    /// What the stored definitions are read with.
+    pub fn circumstances(&self) -> Arc<Circumstances> {
+        self.published.circumstances.load_full()
     }
 
     /// The history.

@@ -106,7 +106,7 @@ impl Janitor {
         }
         for run in runs {
             if let Err(fault) = remove_run(&self.state_dir.join("runs"), &run) {
-                tracing::warn!(%run, %fault, "cannot remove the output of an expired run");
+                tracing::warn!(job = %run.job, %run, %fault, "cannot remove the output of an expired run");
             }
         }
     }

@@ -7,11 +7,12 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::handle::{Published, RequestError};
-use super::jobs_dir::{JobsDir, JobsDirError};
+use super::handle::{Circumstances, Published, RequestError};
+use super::jobs_dir::{JobsDir, JobsDirError, KeptCalendars};
 use super::mailbox::{Mailbox, Message, Ticket};
 use super::{Config, Input};
 use crate::causes::chain;
+use crate::schedule::Calendars;
 use crate::scheduler::{Event, LoadSummary};
 
 /// Why the directory is read.
@@ -47,6 +48,7 @@ pub(super) struct Loader {
     pub(super) jobs: JobsDir,
     pub(super) mailbox: Mailbox,
     pub(super) published: Arc<Published>,
+    pub(super) kept: KeptCalendars,
     /// Reads the configuration again.
     pub(super) configure: Box<dyn Fn() -> anyhow::Result<Config> + Send>,
 }
@@ -94,6 +96,7 @@ impl Loader {
             Ok(mut set) => {
                 set.confirmed = force;
                 self.note(None);
+                self.publish_circumstances();
                 for stray in &set.strays {
                     tracing::warn!(file = %stray.path.display(), "{}", stray.summary);
                 }
@@ -103,6 +106,16 @@ impl Loader {
             }
             Err(fault) => self.refuse(&fault, answer),
         }
+    }
+
+    fn publish_circumstances(&self) {
+        let (reading, calendars) = self.jobs.circumstances();
+        let mut calendars = Calendars::clone(&calendars);
+        // Which copies are needed is found out when the daemon starts.
+        if let Err(fault) = self.kept.stand_in(&mut calendars, |_| true) {
+            tracing::warn!(%fault, "the last good forms of calendars cannot be read");
+        }
+        self.published.circumstances.store(Arc::new(Circumstances { reading, calendars: Arc::new(calendars) }));
     }
 
     fn refuse(&self, fault: &JobsDirError, answer: Option<oneshot::Sender<Result<LoadSummary, RequestError>>>) {

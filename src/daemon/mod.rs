@@ -23,7 +23,7 @@ mod system_clock;
 pub use args::{main, work_on_state};
 pub use config::Config;
 pub use event_loop::{BACKLOG_LIMIT, COMMIT_LIMIT, EventLoop, Input, StoreCondition, World};
-pub use handle::{About, Handle, Published, RequestError, ShutdownMode, SupervisorState};
+pub use handle::{About, Circumstances, Handle, Published, RequestError, ShutdownMode, SupervisorState};
 pub use log::LogFormat;
 pub use metrics::Metrics;
 pub use output_keeper::OutputBounds;

@@ -10,9 +10,9 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
-use super::handle::{About, Published, SupervisorState};
+use super::handle::{About, Circumstances, Published, SupervisorState};
 use super::janitor::Janitor;
-use super::jobs_dir::{self, CalendarsDir, JobsDir, JobsDirError};
+use super::jobs_dir::{self, CalendarsDir, JobsDir, JobsDirError, KeptCalendars};
 use super::keeper::{self, Keeper};
 use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
@@ -74,6 +74,10 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         supervisor: arc_swap::ArcSwap::from_pointee(SupervisorState::Missing { reason: "not connected yet".into() }),
         jobs_dir_fault: arc_swap::ArcSwapOption::empty(),
         strays: arc_swap::ArcSwap::from_pointee(Vec::new()),
+        circumstances: arc_swap::ArcSwap::from_pointee(Circumstances {
+            reading: config.reading.clone(),
+            calendars: Arc::default(),
+        }),
         store: store.reader(),
         health: store.health(),
         notes: arc_swap::ArcSwap::from_pointee(notes),
@@ -85,9 +89,11 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     });
     let handle = Handle::new(mailbox.clone(), loader_bell.clone(), Arc::clone(&published));
 
-    let jobs = JobsDir::new(config.paths.jobs_dir.clone(), config.trust.clone(), config.reading.clone());
+    let kept = KeptCalendars::of(&config.paths.state_dir);
+    let jobs = JobsDir::new(config.paths.jobs_dir.clone(), config.trust.clone(), config.reading.clone())
+        .keeping_calendars(kept.clone());
     let mut loader =
-        Loader { jobs, mailbox: mailbox.clone(), published: Arc::clone(&published), configure: mode.configure };
+        Loader { jobs, mailbox: mailbox.clone(), published: Arc::clone(&published), kept, configure: mode.configure };
     greet(&mut loader, &mailbox, first_start)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -182,7 +188,14 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
 /// waits for its file.
 fn read_sources(recovered: &Recovered, config: &Config) -> SpecIndex {
     let reading = &config.reading;
-    let calendars = Arc::new(CalendarsDir::new(reading.calendars_dir.clone()).load(&config.trust));
+    let mut calendars = CalendarsDir::new(reading.calendars_dir.clone()).load(&config.trust);
+    // They stand in for the stored definitions alone: a file that is read now has to do without a faulty calendar.
+    let is_named =
+        |name: &str| recovered.sources.iter().any(|(_, _, it)| it.text.contains(name) || it.defaults.contains(name));
+    if let Err(fault) = KeptCalendars::of(&config.paths.state_dir).stand_in(&mut calendars, is_named) {
+        tracing::warn!(%fault, "the last good forms of calendars cannot be read");
+    }
+    let calendars = Arc::new(calendars);
     let mut specs = SpecIndex::new();
     for (revision, job, source) in &recovered.sources {
         let context = reading.context(format!("{job}.toml").into(), &calendars);

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, SubsecRound};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub fn boot(state_dir: &Path) -> io::Result<Boot> {
         return Ok(Boot { id, at: known.at });
     }
     let uptime = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).expect("the kernel has this clock");
-    let at = now().wall - uptime;
+    let at = (now().wall - uptime).trunc_subsecs(6);
     let bytes = serde_json::to_vec(&BootFile { id: id.clone(), at }).expect("plain data");
     let fresh = path.with_extension("json.new");
     std::fs::write(&fresh, bytes)?;

@@ -50,25 +50,30 @@ impl Comparison {
 
 /// Compares the next [`FIRES_COMPARED`] fires after `after`. `machine` is the zone of lines that name none.
 pub fn compare(job: &Imported, machine: Zone, after: Timestamp) -> Comparison {
+    compare_first(job, machine, after, FIRES_COMPARED)
+}
+
+/// The same for the next `count` fires.
+pub(super) fn compare_first(job: &Imported, machine: Zone, after: Timestamp, count: usize) -> Comparison {
     match &job.reading {
         Reading::Inexact => Comparison::Inexact,
         Reading::Times(times, zone) => match &**times {
             Times::Boot => Comparison::Boot,
-            Times::Fields(fields) => compare_fields(fields, &job.spec.schedules, zone.unwrap_or(machine), after),
+            Times::Fields(fields) => compare_fields(fields, &job.spec.schedules, zone.unwrap_or(machine), after, count),
         },
     }
 }
 
-fn compare_fields(fields: &Fields, schedules: &ScheduleSet, zone: Zone, after: Timestamp) -> Comparison {
+fn compare_fields(fields: &Fields, schedules: &ScheduleSet, zone: Zone, after: Timestamp, count: usize) -> Comparison {
     // Neither the boot nor the moment of loading matters to times of the clock.
     let context = Context { first_seen: after, boot: Boot { id: BootId::new("none"), at: after } };
     let ours: Vec<Timestamp> =
-        schedules.between(after, DateTime::<Utc>::MAX_UTC, &context).map(|it| it.at).take(FIRES_COMPARED).collect();
+        schedules.between(after, DateTime::<Utc>::MAX_UTC, &context).map(|it| it.at).take(count).collect();
     let database: chrono_tz::Tz = zone.name().parse().expect("the zone came from the same database");
     let seen: Vec<NaiveDateTime> =
         ours.iter().take(FIRES_SEEN).map(|fire| fire.with_timezone(&database).naive_local()).collect();
     let theirs = match fields.clone().settled(&seen) {
-        Some(fields) => fields.fires(database, after, FIRES_COMPARED),
+        Some(fields) => fields.fires(database, after, count),
         // What was drawn is outside the range: show what the line could have meant at the earliest.
         None => Vec::new(),
     };

@@ -10,6 +10,8 @@ mod disable;
 mod draft;
 pub mod export;
 pub mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod import;
 mod losses;
 mod machine;

@@ -46,6 +46,7 @@
 mod attic;
 mod capture;
 mod follow;
+#[doc(hidden)]
 pub mod fuzzing;
 mod gate;
 mod index;

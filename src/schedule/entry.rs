@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::rule::RuleKind;
 use super::{Calendar, DaySet, Dst, Moment, Rule, ShiftRule, Window, Zone};
+use crate::units::format_duration;
 
 /// One `[[schedule]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,26 @@ impl Entry {
             DaySet::BusinessDays | DaySet::Holidays | DaySet::Weekends => None,
         });
         self.calendars.iter().chain(sets)
+    }
+
+    /// What it says beside rule and zone: each key with its value, as a job file writes them.
+    pub fn keys(&self) -> Vec<(&'static str, String)> {
+        let list = |names: Vec<&str>| (!names.is_empty()).then(|| names.join(", "));
+        let sets = |sets: &[DaySet]| list(sets.iter().map(DaySet::name).collect());
+        let moment = |said: &Option<Moment>| said.as_ref().map(super::explain::moment);
+        let all = [
+            ("calendar", list(self.calendars.iter().map(|calendar| calendar.name()).collect())),
+            ("only_on", sets(&self.only_on)),
+            ("skip_on", sets(&self.skip_on)),
+            ("shift", self.shift.map(|shift| shift.name().to_owned())),
+            ("exclude", list(self.exclude.iter().map(Window::as_str).collect())),
+            ("not_before", moment(&self.not_before)),
+            ("not_after", moment(&self.not_after)),
+            ("dst.gap", self.dst.gap.map(|gap| gap.name().to_owned())),
+            ("dst.overlap", self.dst.overlap.map(|overlap| overlap.name().to_owned())),
+            ("jitter", (!self.jitter.is_zero()).then(|| format_duration(self.jitter))),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
     /// Why it has no occurrence at all, for people.

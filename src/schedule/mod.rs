@@ -6,6 +6,7 @@ mod condition;
 mod cron;
 mod day_set;
 mod entry;
+mod examine;
 mod explain;
 mod fault;
 #[doc(hidden)]
@@ -31,6 +32,7 @@ pub use condition::ExclusionCause;
 pub use cron::EXPRESSION_LIMIT_BYTES;
 pub use day_set::{DAY_SET_NAMES, DaySet};
 pub use entry::Entry;
+pub use examine::{ClockEffect, Examination};
 pub use explain::Class;
 pub use fault::ParseError;
 pub use moment::Moment;

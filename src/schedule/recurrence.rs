@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, TimeDelta};
 
 use super::business_rule::BusinessDayRule;
 use super::calendar::BusinessDays;
@@ -125,9 +125,10 @@ fn moved(occurrence: Occurrence, rule: ShiftRule, nominal: NaiveDateTime) -> Opt
     Some(Occurrence { nominal, note: Some(Shift::Calendar { rule }), ..occurrence })
 }
 
+/// Cut to microseconds: cursors are kept in these, and one that was kept must not lie before its occurrence.
 fn once(zone: Zone, from: Timestamp, delay: Duration, after: Timestamp) -> Option<Occurrence> {
     let at = from.checked_add_signed(TimeDelta::from_std(delay).ok()?)?;
-    plain(zone, at).filter(|occurrence| occurrence.at > after)
+    plain(zone, at.trunc_subsecs(6)).filter(|occurrence| occurrence.at > after)
 }
 
 /// An occurrence that happens when it says.

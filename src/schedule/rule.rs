@@ -100,6 +100,18 @@ impl Rule {
         })
     }
 
+    /// The cron expression, as it was written, of a rule that is one.
+    pub fn expression(&self) -> Option<&str> {
+        match &self.0 {
+            RuleKind::Cron(expression) => Some(&expression.text),
+            RuleKind::Every { .. }
+            | RuleKind::At(_)
+            | RuleKind::BusinessDay(_)
+            | RuleKind::Boot(_)
+            | RuleKind::After(_) => None,
+        }
+    }
+
     /// Whether it asks which days are business days.
     pub const fn counts_business_days(&self) -> bool {
         matches!(self.0, RuleKind::BusinessDay(_))

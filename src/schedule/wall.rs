@@ -22,6 +22,27 @@ pub enum OverlapRule {
     Both,
 }
 
+impl GapRule {
+    /// Its word in a job file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+impl OverlapRule {
+    /// Its word in a job file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Second => "second",
+            Self::Both => "both",
+        }
+    }
+}
+
 /// What a schedule says about changes of its zone's offset. What it does not say follows from its class: a fixed time
 /// of day happens once (`Run`, `First`), an interval follows elapsed time (`Skip`, `Both`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

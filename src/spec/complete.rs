@@ -16,7 +16,7 @@ use super::{
     Account, Authority, Backoff, CatchUp, CatchUpPolicy, Command, Environment, Identity, JobName, JobSpec, Overlap,
     ReadContext, Retention, Retry, Revision, Source, StopPolicy,
 };
-use crate::schedule::{Calendars, Entry, ScheduleSet, SetError, Zone};
+use crate::schedule::{Entry, ScheduleSet, SetError, Zone};
 use crate::units;
 
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -42,8 +42,7 @@ pub(super) fn complete(
     let command = command(file.command, file.shell, findings);
     let lines = value(file.schedule).unwrap_or_default();
     let spans = lines.iter().map(|line| line.span.clone()).collect::<Vec<_>>();
-    let zone = value(file.timezone).unwrap_or(context.timezone);
-    let entries = entries(lines, zone, &value(file.calendar).unwrap_or_default(), &context.calendars, findings);
+    let entries = entries(lines, file.timezone, file.calendar, context, findings);
     check_deadline(file.start_deadline.as_ref(), &entries, findings);
     let calendars = entries.iter().flat_map(Entry::calendars_used).map(|calendar| calendar.fingerprint()).collect();
     let schedules = schedules(name, entries, &spans, findings);
@@ -119,14 +118,17 @@ fn command(
 }
 
 /// Where neither schedule nor job nor `[defaults]` name a zone, it is the machine's. Empty when a calendar cannot be used.
-fn entries(
+pub(super) fn entries(
     lines: Vec<ScheduleLine>,
-    zone: Zone,
-    of_job: &[Named],
-    calendars: &Calendars,
+    zone: Option<Said<Zone>>,
+    of_job: Option<Said<Vec<Named>>>,
+    context: &ReadContext,
     findings: &mut Findings,
 ) -> Vec<Entry> {
-    let entry = |line: ScheduleLine| line.conditions.clone().onto(line.entry(zone), of_job, calendars, findings);
+    let zone = value(zone).unwrap_or(context.timezone);
+    let of_job = value(of_job).unwrap_or_default();
+    let entry =
+        |line: ScheduleLine| line.conditions.clone().onto(line.entry(zone), &of_job, &context.calendars, findings);
     let entries: Vec<Option<Entry>> = lines.into_iter().map(entry).collect();
     entries.into_iter().collect::<Option<_>>().unwrap_or_default()
 }

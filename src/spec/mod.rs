@@ -5,6 +5,8 @@ mod conditions;
 mod diagnostic;
 mod file;
 mod findings;
+#[doc(hidden)]
+pub mod fuzzing;
 mod job;
 mod limits;
 mod name;
@@ -35,7 +37,7 @@ pub use process::{
     Rlimit, RlimitValue, Stdin, SyscallGroup, Syscalls,
 };
 pub(crate) use read::check_defaults;
-pub use read::{Account, Authority, ReadContext, read};
+pub use read::{Account, Authority, ReadContext, read, read_schedules};
 pub use set::{Fault, LoadedSpec, SpecEntry, SpecSet};
 pub use suggest::closest;
 #[cfg(test)]

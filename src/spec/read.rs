@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::complete::complete;
+use super::complete::{complete, entries};
 use super::file::JobFile;
 use super::findings::{Findings, Problem};
 use super::limits::FILE_LIMIT;
 use super::schedules::Text;
 use super::{Faults, JobName, JobSpec, Machine, RESERVED_NAME, Source, syntax};
-use crate::schedule::{Calendars, Zone};
+use crate::schedule::{Calendars, Entry, Zone};
 use crate::units;
 
 /// What a job file is read with, beside its text.
@@ -96,13 +96,35 @@ pub fn read(name: &JobName, source: &Source, context: &ReadContext) -> Result<Jo
     }
 }
 
+/// Reads the schedules of a job file alone: what [`JobSpec::schedules`] makes ready, entry by entry.
+///
+/// # Errors
+/// When the file is no TOML, or something is wrong with its schedules or their calendars.
+pub fn read_schedules(name: &JobName, source: &Source, context: &ReadContext) -> Result<Vec<Entry>, Faults> {
+    let mut findings = Findings::default();
+    let (file, errors) = file_of(name, source, &mut findings);
+    let lines = file.schedule.map(|said| said.value).unwrap_or_default();
+    let entries = entries(lines, file.timezone, file.calendar, context, &mut findings);
+    syntax::add(&source.text, &errors, &mut findings);
+    match findings.into_faults(&context.path, &source.text) {
+        Some(faults) => Err(faults),
+        None => Ok(entries),
+    }
+}
+
 fn read_text(name: &JobName, source: &Source, context: &ReadContext, findings: &mut Findings) -> Option<JobSpec> {
+    let (file, errors) = file_of(name, source, findings);
+    let spec = complete(name, source, file, context, findings);
+    syntax::add(&source.text, &errors, findings);
+    spec
+}
+
+/// What the file says over what `[defaults]` say, and where it is no TOML.
+fn file_of(name: &JobName, source: &Source, findings: &mut Findings) -> (JobFile, Vec<toml::de::Error>) {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     let file = JobFile::of_job(table.get_ref(), &Text { source: &source.text, job: name.as_str() }, findings);
     let defaults = findings.in_defaults(|findings| read_defaults(&source.defaults, findings));
-    let spec = complete(name, source, file.over(defaults), context, findings);
-    syntax::add(&source.text, &errors, findings);
-    spec
+    (file.over(defaults), errors)
 }
 
 /// The `[defaults]` that a file was, or is, read with. They were checked with `jobsd.toml`, but perhaps by another

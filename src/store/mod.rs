@@ -25,6 +25,7 @@ mod export;
 mod faults;
 mod files;
 mod frame;
+#[doc(hidden)]
 pub mod fuzzing;
 mod guard;
 mod health;

@@ -14,6 +14,8 @@ mod engines;
 mod environment;
 mod environment_file;
 mod fork;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod instance;
 mod isolate;

@@ -25,6 +25,8 @@ pub fn binary(name: &str, built: &str) -> PathBuf {
 pub struct World {
     dir: TempDir,
     engine: Option<Child>,
+    /// The boot in which the engine believes itself, when it is not the machine's.
+    boot: Option<String>,
     environment: Vec<(String, PathBuf)>,
 }
 
@@ -32,7 +34,7 @@ impl World {
     /// An empty jobs directory, and no engine yet.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("jobsd-").tempdir().expect("a directory");
-        let world = Self { dir, engine: None, environment: Vec::new() };
+        let world = Self { dir, engine: None, boot: None, environment: Vec::new() };
         for name in ["jobs.d", "out"] {
             fs::create_dir(world.path(name)).expect("a directory");
             fs::set_permissions(world.path(name), fs::Permissions::from_mode(0o755)).expect("its mode");
@@ -86,7 +88,7 @@ impl World {
     pub fn spawn(&mut self) {
         assert!(self.engine.is_none(), "one engine at a time");
         let log = fs::File::options().append(true).create(true).open(self.path("log")).expect("the log");
-        let mut command = self.jobsd();
+        let mut command = self.in_its_boot(self.jobsd());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.engine = Some(command.spawn().expect("the daemon starts"));
     }
@@ -106,6 +108,46 @@ impl World {
         command
     }
 
+    /// As a reboot does: no process is left, and from now on the engine finds another boot id and an uptime of a second
+    /// or two. Needs root.
+    pub fn reboot_into(&mut self, id: &str) {
+        let supervisor = self.supervisor_pid();
+        self.kill();
+        kill_process(supervisor);
+        self.wait_for("the supervisor to be gone", || (!exists(supervisor)).then_some(()));
+        self.boot = Some(id.to_owned());
+    }
+
+    /// Namespaces of mounts and time show the engine, and what it starts, a boot of its own.
+    fn in_its_boot(&self, engine: Command) -> Command {
+        let Some(id) = &self.boot else { return engine };
+        let file = self.path("boot-id");
+        fs::write(&file, id).expect("a boot id");
+        let uptime = fs::read_to_string("/proc/uptime").expect("an uptime");
+        let (seconds, _) = uptime.split_once('.').expect("seconds with a fraction");
+        let offset = 1 - seconds.parse::<i64>().expect("seconds");
+        let script = "mount --bind \"$0\" /proc/sys/kernel/random/boot_id && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args([
+            "--mount",
+            "--time",
+            "--fork",
+            "--kill-child",
+            &format!("--boottime={offset}"),
+            "sh",
+            "-c",
+            script,
+        ]);
+        command.arg(file).arg(engine.get_program()).args(engine.get_args());
+        for (name, value) in engine.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
     pub fn engine_pid(&self) -> u32 {
         self.engine.as_ref().expect("an engine").id()
     }
@@ -113,8 +155,15 @@ impl World {
     /// SIGKILL to the engine.
     pub fn kill(&mut self) {
         let mut engine = self.engine.take().expect("an engine");
+        // In a boot of its own the engine is a child of the process that made its namespaces, and dies with it.
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", engine.id())).unwrap_or_default();
         engine.kill().expect("it is ours");
         engine.wait().expect("it is ours");
+        if self.boot.is_some() {
+            for child in children.split_whitespace().map(|pid| pid.parse().expect("a pid")) {
+                self.wait_for("the engine to be gone", || (!exists(child)).then_some(()));
+            }
+        }
     }
 
     /// Waits until the engine ends by itself.

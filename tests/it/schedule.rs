@@ -110,6 +110,44 @@ fn a_calendar_decides_and_its_change_takes_effect_by_itself() {
 }
 
 #[test]
+fn a_job_whose_calendar_is_faulty_goes_on_by_the_last_good_one_across_a_restart() {
+    let mut world = World::new();
+    fs::create_dir(world.path("calendars.d")).expect("a directory");
+    let path = world.path("calendars.d/company.toml");
+    fs::write(&path, "days = ['2030-01-01..2030-01-03']").expect("a calendar");
+    world.job("pay", "command = 'true'\ntimezone = 'UTC'\nschedule = { cron = '0 9 * * *', skip_on = 'company' }");
+    world.job("tick", "command = 'true'\n[[schedule]]\nevery = '1s'\nskip_on = 'company'");
+    world.start();
+    let faulty = |world: &World| {
+        let health = world.json_any(&["health"]);
+        let faulty = health["jobs"]["faulty"].as_array().cloned().unwrap_or_default();
+        (faulty.len() == 2).then_some(faulty)
+    };
+    for text in ["days = ['2030-13-01']", ""] {
+        match text {
+            "" => fs::remove_file(&path).expect("a calendar"),
+            faulty => fs::write(&path, faulty).expect("a calendar"),
+        }
+        world.wait_for("the faults", || faulty(&world));
+        world.kill();
+        world.start();
+        let faults = world.wait_for("the faults after the restart", || faulty(&world));
+        assert!(faults.iter().all(|fault| fault["last_good"] == true), "{faults:?}");
+        let next = world.json(&["next", "pay", "--from", "2029-12-31T12:00:00Z", "-n", "1"]);
+        assert_eq!(next[0]["at"], "2030-01-04T09:00:00Z", "by the calendar as it was last good");
+        let before = world.history("tick").len();
+        world.wait_for("a run by the last good revision", || (world.history("tick").len() > before).then_some(()));
+    }
+    fs::write(&path, "days = ['2030-01-01']").expect("a calendar");
+    world.wait_for("the mended calendar", || {
+        let health = world.json_any(&["health"]);
+        health["jobs"]["faulty"].as_array().is_some_and(Vec::is_empty).then_some(())
+    });
+    let next = world.json(&["next", "pay", "--from", "2029-12-31T12:00:00Z", "-n", "1"]);
+    assert_eq!(next[0]["at"], "2030-01-02T09:00:00Z");
+}
+
+#[test]
 fn an_occurrence_past_its_deadline_is_a_record_and_no_run() {
     let mut world = World::new();
     world.job("late", "command = 'true'\nschedule = 'every 1s'\ncatch_up = 'all'\nstart_deadline = '2s'");
@@ -137,6 +175,34 @@ fn a_boot_schedule_does_not_run_for_the_boot_in_which_it_is_installed() {
     world.start();
     let again = world.wait_for("the restarted daemon", || world.history("tick").first().cloned());
     assert!(!again.is_null() && world.history("boot").is_empty());
+}
+
+#[test]
+fn a_boot_schedule_runs_once_in_each_boot_whatever_becomes_of_the_engine() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: only root can show the engine another boot");
+        return;
+    }
+    let mut world = World::new();
+    world.job("boot", "command = 'true'\nschedule = '@reboot'");
+    world.job("tick", "command = 'true'\nschedule = 'every 1s'");
+    world.start();
+    // The uptime of the next boot is up to two seconds: it must not reach back to where the job was installed.
+    world.finished("tick/5");
+    assert!(world.history("boot").is_empty(), "installing starts nothing");
+    for (boot, id) in [(1, "11111111-0000-4000-8000-000000000000"), (2, "22222222-0000-4000-8000-000000000000")] {
+        world.reboot_into(id);
+        world.start();
+        let run = world.finished(&format!("boot/{boot}"));
+        assert_eq!((&run["trigger"], &run["outcome"]), (&json!("schedule"), &json!("succeeded")));
+        for _ in 0..2 {
+            world.kill();
+            world.start();
+            let ticks = world.history("tick").len();
+            world.wait_for("the restarted engine to run jobs", || (world.history("tick").len() > ticks).then_some(()));
+            assert_eq!(world.history("boot").len(), boot, "the engine's start is no boot");
+        }
+    }
 }
 
 #[test]

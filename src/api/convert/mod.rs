@@ -1,6 +1,7 @@
 //! Domain types become wire types, here alone, so that the one can change without the other.
 
 mod daemon;
+mod explanation;
 mod health;
 mod job;
 mod notice;
@@ -10,6 +11,7 @@ mod state;
 mod statistics;
 
 pub use daemon::{config, load_summary, shutdown_mode};
+pub use explanation::explanation;
 pub use health::{health, is_failure, jobs as jobs_health, live, ready};
 pub use job::{definition, detail, excluded, job, occurrence};
 pub use notice::{delivery, outbox, targets};

@@ -182,7 +182,8 @@ pub const fn state(state: &RunState) -> types::RunState {
     }
 }
 
-pub(super) fn live_state(run: &Run) -> types::RunState {
+/// Where a run stands.
+pub fn live_state(run: &Run) -> types::RunState {
     state(&run.state)
 }
 

@@ -56,14 +56,14 @@ pub async fn list(State(api): State<Api>, QueryOf(query): QueryOf<ListQuery>) ->
     Ok(Json(JobPage { jobs, next }))
 }
 
-struct Filter {
+pub(in crate::api) struct Filter {
     tag: Option<String>,
     states: Option<Vec<JobState>>,
     failing: Option<bool>,
 }
 
 impl Filter {
-    fn of(query: &ListQuery) -> Result<Self, ApiError> {
+    pub(in crate::api) fn of(query: &ListQuery) -> Result<Self, ApiError> {
         let states = query.state.as_deref().map(parse_states).transpose()?;
         Ok(Self { tag: query.tag.clone(), states, failing: query.failing })
     }

@@ -3,6 +3,7 @@
 pub mod daemon;
 pub mod events;
 pub mod exec;
+pub mod explanation;
 pub mod health;
 pub mod jobs;
 pub mod metrics;

@@ -51,6 +51,14 @@ pub struct HistoryParams {
     until: Option<Time>,
 }
 
+impl HistoryParams {
+    /// Where to begin, and with which outcomes.
+    pub(in crate::api) fn check(&self) -> Result<(Option<HistoryKey>, Option<Vec<Outcome>>), ApiError> {
+        let before = self.before.as_deref().map(parse_place).transpose()?;
+        Ok((before, self.outcome.as_deref().map(parse_outcomes).transpose()?))
+    }
+}
+
 /// `GET /v1/jobs/{job}/runs`
 pub async fn history(
     State(api): State<Api>,
@@ -59,8 +67,7 @@ pub async fn history(
 ) -> Result<Json<HistoryPage>, ApiError> {
     known(&api, &job)?;
     let limit = query.limit.unwrap_or(HISTORY_PAGE).clamp(1, HISTORY_PAGE_LIMIT);
-    let before = query.before.as_deref().map(parse_place).transpose()?;
-    let outcomes = query.outcome.as_deref().map(parse_outcomes).transpose()?;
+    let (before, outcomes) = query.check()?;
     let (since, until) = (query.since.map(|since| since.0), query.until.map(|until| until.0));
     let page = read_store(&api, move |store| {
         let mut search = Search { entries: Vec::new(), place: before, looked_at: 0 };
@@ -98,14 +105,14 @@ impl Search {
     }
 }
 
-fn write_place(place: HistoryKey) -> String {
+pub(in crate::api) fn write_place(place: HistoryKey) -> String {
     match place {
         HistoryKey { number, skip_index: 0 } => number.to_string(),
         HistoryKey { number, skip_index } => format!("{number}.{skip_index}"),
     }
 }
 
-fn parse_place(text: &str) -> Result<HistoryKey, ApiError> {
+pub(in crate::api) fn parse_place(text: &str) -> Result<HistoryKey, ApiError> {
     let (number, skip_index) = text.split_once('.').unwrap_or((text, "0"));
     match (number.parse(), skip_index.parse()) {
         (Ok(number), Ok(skip_index)) => Ok(HistoryKey { number, skip_index }),

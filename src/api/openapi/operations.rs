@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaGenerator;
 
 use super::{Answer, SchemaOf, fields_of};
-use crate::api::handlers::{events, jobs, output, runs, statistics};
+use crate::api::handlers::{events, explanation, jobs, output, runs, statistics};
 use crate::api::types::{
-    Acknowledged, Cancelled, Compacted, Config, ExecRequest, Executed, ExportRequest, Exported, Health, HistoryPage,
-    JobDetail, JobPage, JobStatistics, JobsHealth, Live, NotifyTestRequest, NotifyTested, Occurrences, PauseRequest,
-    PauseSelectionRequest, Paused, Ready, ReloadRequest, Reloaded, ResumeSelectionRequest, Resumed, Run, Runs,
-    ShutdownRequest, ShuttingDown, StatisticsPage, Triggered, Version,
+    Acknowledged, Cancelled, Compacted, Config, ExecRequest, Executed, Explanation, ExportRequest, Exported, Health,
+    HistoryPage, JobDetail, JobPage, JobStatistics, JobsHealth, Live, NotifyTestRequest, NotifyTested, Occurrences,
+    PauseRequest, PauseSelectionRequest, Paused, Ready, ReloadRequest, Reloaded, ResumeSelectionRequest, Resumed, Run,
+    Runs, ShutdownRequest, ShuttingDown, StatisticsPage, Triggered, Version,
 };
 
 /// One path with one method.
@@ -68,6 +68,8 @@ fn of_jobs() -> Vec<Operation> {
         get::<JobPage>("/v1/jobs", "List jobs, in order of their names").query::<jobs::ListQuery>(),
         get::<JobDetail>("/v1/jobs/{job}", "Show a job with its definition"),
         get::<Occurrences>("/v1/jobs/{job}/next", "Tell when a job runs next").query::<jobs::NextQuery>(),
+        get::<Explanation>("/v1/jobs/{job}/explanation", "Explain what a job's schedules mean")
+            .query::<explanation::ExplanationQuery>(),
         get::<JobStatistics>("/v1/jobs/{job}/statistics", "Add a job's history up")
             .query::<statistics::StatisticsQuery>(),
         post::<Paused>("/v1/jobs/{job}/pause", 200, "Suspend a job's schedule").body::<PauseRequest>(),

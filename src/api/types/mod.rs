@@ -10,6 +10,7 @@ mod daemon;
 mod error;
 mod event;
 mod exec;
+mod explanation;
 mod health;
 mod job;
 mod notice;
@@ -25,6 +26,7 @@ pub use daemon::{Config, ReloadRequest, Reloaded, ShutdownMode, ShutdownRequest,
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
 pub use exec::{ExecRequest, Executed};
+pub use explanation::{ClockChange, Explanation, ScheduleExplanation, ScheduleKey};
 pub use health::{
     FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, OverdueJob, Ready, StoreHealth, StrayFile,
 };

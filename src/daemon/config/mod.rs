@@ -3,6 +3,8 @@
 mod error;
 mod file;
 mod flags;
+#[doc(hidden)]
+pub mod fuzzing;
 mod paths;
 
 #[cfg(test)]

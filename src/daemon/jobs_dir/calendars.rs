@@ -17,7 +17,7 @@ use nix::sys::stat::{Mode, fstat};
 
 use super::entry::{Unreadable, open};
 use super::stamp::{Stamp, Tick};
-use super::{Inspection, Trust};
+use super::{Inspection, KeptCalendars, Trust};
 use crate::schedule::{CALENDAR_LIMIT_BYTES, Calendar, Calendars, ParseError};
 use crate::spec::Fault;
 
@@ -28,6 +28,7 @@ pub const CALENDARS_LIMIT: usize = 1000;
 pub struct CalendarsDir {
     path: PathBuf,
     known: HashMap<OsString, Known>,
+    kept: Option<KeptCalendars>,
 }
 
 /// A file as it was when it was read.
@@ -39,7 +40,19 @@ struct Known {
 impl CalendarsDir {
     /// A directory, not read yet.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, known: HashMap::new() }
+        Self { path, known: HashMap::new(), kept: None }
+    }
+
+    /// The same, which keeps the last good form of each calendar.
+    #[must_use]
+    pub fn keeping(self, kept: KeptCalendars) -> Self {
+        Self { kept: Some(kept), ..self }
+    }
+
+    /// Turns to another directory, or looks at the same afresh.
+    pub fn turn_to(&mut self, path: PathBuf) {
+        self.path = path;
+        self.known.clear();
     }
 
     /// The directory.
@@ -112,6 +125,9 @@ impl CalendarsDir {
         match open(directory, name, stamp, CALENDAR_LIMIT_BYTES, inspection) {
             Ok(opened) => {
                 let calendar = parse(name, &opened.text).map_err(|fault| self.told(name, &opened.text, &fault));
+                if let (Ok(_), Some(kept)) = (&calendar, &self.kept) {
+                    kept.keep(name, &opened.text);
+                }
                 Some(Known { stamp: opened.stamp.seen(tick), calendar })
             }
             Err(Unreadable::Gone) => None,
@@ -138,7 +154,7 @@ impl CalendarsDir {
     }
 }
 
-fn parse(file_name: &OsStr, text: &str) -> Result<Arc<Calendar>, ParseError> {
+pub(super) fn parse(file_name: &OsStr, text: &str) -> Result<Arc<Calendar>, ParseError> {
     let path = Path::new(file_name);
     let stem = path.file_stem().unwrap_or(file_name).to_string_lossy();
     let is_ics = path.extension().is_some_and(|extension| extension == "ics");

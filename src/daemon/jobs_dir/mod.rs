@@ -8,6 +8,7 @@ mod calendars;
 mod check;
 mod entry;
 mod error;
+mod kept;
 mod stamp;
 mod trust;
 mod watch;
@@ -35,6 +36,7 @@ pub use calendars::{CALENDARS_LIMIT, CalendarsDir};
 pub use check::{Checked, check, check_file};
 use entry::{Unreadable, open};
 pub use error::JobsDirError;
+pub use kept::KeptCalendars;
 use stamp::{Stamp, Tick};
 pub(crate) use trust::Inspection;
 pub use trust::{Distrust, Trust};
@@ -132,16 +134,27 @@ impl JobsDir {
         Self { path, trust, reading, calendars_dir, calendars: Arc::default(), known: HashMap::new() }
     }
 
+    /// The same, which keeps the last good form of each calendar.
+    #[must_use]
+    pub fn keeping_calendars(self, kept: KeptCalendars) -> Self {
+        Self { calendars_dir: self.calendars_dir.keeping(kept), ..self }
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What files are read with, as of the last [`JobsDir::load`].
+    pub fn circumstances(&self) -> (Reading, Arc<Calendars>) {
+        (self.reading.clone(), Arc::clone(&self.calendars))
     }
 
     /// Takes a changed configuration over. Every file is read again with the next [`JobsDir::load`].
     pub fn configure(&mut self, trust: Trust, reading: Reading) {
         if (&trust, &reading) != (&self.trust, &self.reading) {
             self.known.clear();
-            self.calendars_dir = CalendarsDir::new(reading.calendars_dir.clone());
+            self.calendars_dir.turn_to(reading.calendars_dir.clone());
         }
         (self.trust, self.reading) = (trust, reading);
     }

@@ -174,8 +174,9 @@ fn range(unit: Unit, item: Part<'_>, field: &mut Field) -> Result<(), ParseError
     Ok(())
 }
 
-/// Checks that a range runs upward. Like cronie, a range of week days may end with Sunday written as 0 or SUN; any
-/// other downward range selects nothing there without a word, and is an error by OCPS 1.0, section 6.2.
+/// Checks that a range runs upward. Like cronie's, a range of week days may end with Sunday written as 0 or SUN
+/// (`get_range` in its src/entry.c, since d037042). Any other downward range is taken there and selects nothing, without
+/// a word; crontab(5) and OCPS 1.0, section 6.2, forbid it.
 fn upward(unit: Unit, range: Part<'_>, low: u32, high: u32) -> Result<(u32, u32), ParseError> {
     if low <= high {
         return Ok((low, high));

@@ -96,7 +96,7 @@ impl Rule {
     }
 }
 
-fn moment(moment: &Moment) -> String {
+pub(super) fn moment(moment: &Moment) -> String {
     match moment {
         Moment::Local(local) => {
             let text = local.format("%Y-%m-%d %H:%M:%S").to_string();

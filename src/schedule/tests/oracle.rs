@@ -2,7 +2,7 @@
 //! database itself and a matcher of a few lines, and compare.
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeDelta, TimeZone, Timelike};
-use chrono_tz::Tz;
+use chrono_tz::{TZ_VARIANTS, Tz};
 
 use super::{entry, set};
 use crate::clock::Timestamp;
@@ -74,17 +74,37 @@ const CASES: [Case; 13] = [
 /// Minutes walked on both sides of a change: a whole day is the longest gap.
 const MARGIN_MINUTES: i64 = 26 * 60;
 
+/// 1 January of 1975, 2008, 2030 and 2099. Before 1975 some zones have offsets that are no whole minutes, and the zone data
+/// ends with 2099.
+const YEARS: [i64; 4] = [157_766_400, 1_199_145_600, 1_893_456_000, 4_070_908_800];
+
 #[test]
 fn every_change_from_2008_to_2030() {
-    let (first, last) = (1_199_145_600, 1_893_456_000);
     let mut changes = 0;
     for zone in ZONES {
-        for change in changes_of(zone, first, last) {
+        for change in changes_of(zone, YEARS[1], YEARS[2]) {
             changes += 1;
             check(zone, change);
         }
     }
     assert!(changes > 400, "{changes} changes were checked");
+}
+
+/// With ORACLE_ZONES=all, as at night: every change of every zone since 1975. With ORACLE_ZONES=N, of every N-th zone.
+#[test]
+fn every_change_of_every_zone() {
+    let Ok(said) = std::env::var("ORACLE_ZONES") else { return };
+    let every = if said == "all" { 1 } else { said.parse().expect("a number, or all") };
+    let (mut zones, mut changes) = (0, 0);
+    for &zone in TZ_VARIANTS.iter().step_by(every) {
+        zones += 1;
+        for change in changes_of(zone, YEARS[0], YEARS[3]) {
+            changes += 1;
+            check(zone, change);
+        }
+    }
+    println!("{changes} changes of {zones} zones");
+    assert!(changes > 50 * zones, "{changes} changes of {zones} zones were checked");
 }
 
 /// Minutes at which the offset becomes another.

@@ -158,6 +158,8 @@ fn boot_runs_once_after_each_boot_but_not_for_the_one_during_which_it_was_instal
     assert_eq!(next("2026-05-02T08:00:00Z", "2026-05-01T10:00:00Z").as_deref(), Some(second));
     assert_eq!(next("2026-05-02T08:00:00Z", second), None, "a restart of the daemon changes nothing");
     assert!(next("2026-05-03T08:00:00Z", second).is_some(), "and the next boot counts again");
+    let kept = "2026-05-02T08:01:00.123456Z";
+    assert_eq!(next("2026-05-02T08:00:00.123456789Z", kept), None, "cursors are kept in microseconds");
 }
 
 #[test]

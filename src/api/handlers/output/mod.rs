@@ -102,7 +102,7 @@ impl JobOutputParams {
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+pub(in crate::api) struct Place {
     attempt: u32,
     offset: u64,
 }
@@ -144,12 +144,7 @@ async fn answer(
     after: Option<Place>,
     scope: Scope,
 ) -> Result<Response, ApiError> {
-    let filter = filter(params)?;
-    let pattern = params.grep.as_deref().map(parse_pattern).transpose()?;
-    if params.timestamps && params.format != Form::Raw {
-        return Err(ApiError::new(ErrorCode::BadRequest, "timestamps goes with format=raw")
-            .hint("each line of JSON has its time"));
-    }
+    let (filter, pattern) = params.check()?;
     let start = match after {
         Some(place) => place,
         None => start(&api, &run, params, filter, pattern.as_ref(), scope).await?,
@@ -169,6 +164,19 @@ async fn answer(
     tokio::spawn(feed.run(run, start));
     let headers = [(CONTENT_TYPE, HeaderValue::from_static(params.format.media_type()))];
     Ok((headers, Body::from_stream(Received(receiver))).into_response())
+}
+
+impl OutputParams {
+    /// What is wanted, as far as the query alone says.
+    pub(in crate::api) fn check(&self) -> Result<(Filter, Option<Pattern>), ApiError> {
+        let filter = filter(self)?;
+        let pattern = self.grep.as_deref().map(parse_pattern).transpose()?;
+        if self.timestamps && self.format != Form::Raw {
+            return Err(ApiError::new(ErrorCode::BadRequest, "timestamps goes with format=raw")
+                .hint("each line of JSON has its time"));
+        }
+        Ok((filter, pattern))
+    }
 }
 
 fn filter(params: &OutputParams) -> Result<Filter, ApiError> {
@@ -318,7 +326,7 @@ fn parse_place(text: &str) -> Result<Place, ApiError> {
     })
 }
 
-fn parse_place_of_job(text: &str) -> Result<(u64, Place), ApiError> {
+pub(in crate::api) fn parse_place_of_job(text: &str) -> Result<(u64, Place), ApiError> {
     let parts = text.split_once(':').and_then(|(number, place)| Some((number.parse().ok()?, place)));
     let (number, place) = parts.ok_or_else(|| {
         ApiError::new(ErrorCode::BadRequest, format!("after: {text:?} is no place in a job's output"))
