@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use jobsd::clock::{BootId, Timestamp};
 use jobsd::run::{
-    Attempt, AttemptEnd, Ending, Outcome, OutputSummary, Run, RunId, RunState, Scheduled, Trigger, Usage,
+    Attempt, AttemptEnd, CpuTime, Ending, MemoryMeasure, Outcome, OutputSummary, PeakMemory, Run, RunId, RunState,
+    Scheduled, Trigger, Usage,
 };
 use jobsd::scheduler::{Change, JobState, Totals, Watch};
 use jobsd::spec::{JobName, Revision};
@@ -110,7 +111,7 @@ fn reopening(dir: &Path) {
     let store = Store::open(dir, Options::at(at(0))).expect("the store opens").store;
     println!("open with {RUNS} runs, all checked: {:.2?}", start.elapsed());
     let start = now();
-    let found = store.reader().recent(100).expect("readable");
+    let found = store.reader().recent(None, 100).expect("readable");
     println!("the {} newest entries: {:.2?}", found.len(), start.elapsed());
 }
 
@@ -136,9 +137,14 @@ fn run(job: JobName, number: u64) -> Run {
     let end = AttemptEnd {
         ending: Ending::Exited { wait_status: 0 },
         stopped: None,
+        out_of_memory: None,
         started_at: Some(at(number)),
         ended_at: at(number),
-        usage: Usage { cpu_user: Duration::from_micros(1500), cpu_system: Duration::ZERO, peak_memory_bytes: 1 << 21 },
+        usage: Usage {
+            cpu: Some(CpuTime { user: Duration::from_micros(1500), system: Duration::ZERO }),
+            peak_memory: Some(PeakMemory { bytes: 1 << 21, of: MemoryMeasure::Process }),
+            ..Usage::default()
+        },
         output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0, ..OutputSummary::default() },
     };
     Run {

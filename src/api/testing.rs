@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::clock::{BootId, Timestamp};
 use crate::run::{
-    Attempt, AttemptEnd, Ending, Outcome, OutputSummary, Run, RunId, RunState, Scheduled, Trigger, Usage,
+    Attempt, AttemptEnd, ContextSwitches, CpuTime, Ending, IoBytes, MemoryMeasure, Outcome, OutputSummary, PeakMemory,
+    Run, RunId, RunState, Scheduled, Trigger, Usage,
 };
 use crate::spec::{JobName, Revision};
 
@@ -33,12 +34,15 @@ pub fn attempt_ended(number: u32, ending: Ending, outcome: Outcome) -> Attempt {
     let end = AttemptEnd {
         ending,
         stopped: None,
+        out_of_memory: None,
         started_at: Some(started_at),
         ended_at: at("2026-11-21T02:30:10Z"),
         usage: Usage {
-            cpu_user: Duration::from_millis(1500),
-            cpu_system: Duration::from_millis(250),
-            peak_memory_bytes: 12 << 20,
+            cpu: Some(CpuTime { user: Duration::from_millis(1500), system: Duration::from_millis(250) }),
+            peak_memory: Some(PeakMemory { bytes: 12 << 20, of: MemoryMeasure::Process }),
+            io: Some(IoBytes { read: 4096, written: 1 << 20 }),
+            context_switches: Some(ContextSwitches { voluntary: 21, involuntary: 2 }),
+            peak_processes: None,
         },
         output: OutputSummary { bytes: 11, cut_bytes: 0, lost_bytes: 0, ..OutputSummary::default() },
     };

@@ -28,6 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Runs of a job that are suggested, the newest: about a screen.
 const RUNS: usize = 50;
 
+/// From a directory of `fpath` zsh loads the script as the body of the function that completes, and calls it: without this
+/// the first completion of a shell would only define things.
+const ZSH_FIRST_CALL: &str = r#"if [ "$funcstack[1]" = "_jobctl" ]; then
+    _clap_dynamic_completer_jobctl "$@"
+fi
+"#;
+
 /// Answers a shell. False when none asks, and the command line is to be carried out.
 ///
 /// # Errors
@@ -50,6 +57,9 @@ pub fn script(shell: &str) -> io::Result<Option<String>> {
     let Some(shell) = shells.completer(shell) else { return Ok(None) };
     let mut script = Vec::new();
     shell.write_registration(VARIABLE, "jobctl", "jobctl", "jobctl", &mut script)?;
+    if shell.name() == "zsh" {
+        script.extend_from_slice(ZSH_FIRST_CALL.as_bytes());
+    }
     Ok(String::from_utf8(script).ok())
 }
 

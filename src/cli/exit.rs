@@ -43,6 +43,7 @@ Exit codes:
     0  succeeded, whatever exit code the job's success_exit_codes admit
     N  failed: the job's own exit code
 128+N  signal N ended it
+  137  out of memory, as if by SIGKILL
   120  the machine went down
   121  replaced by a newer run
   122  cancelled
@@ -117,6 +118,8 @@ impl Exit {
             // A job that failed exited with something; 1 stands in for a daemon that does not say with what.
             Some(Outcome::Failed) => Self::Run(entry.exit_code.unwrap_or(1)),
             Some(Outcome::Signaled) => Self::Run(signal_code(entry.signal)),
+            // What the shell of one that was killed would say.
+            Some(Outcome::OutOfMemory) => Self::Run(signal_code(Some(libc::SIGKILL))),
             Some(Outcome::TimedOut) => Self::Run(124),
             Some(Outcome::Cancelled) => Self::Run(122),
             Some(Outcome::Replaced) => Self::Run(121),
@@ -146,11 +149,12 @@ mod tests {
     use super::*;
     use crate::api::convert;
     use crate::api::testing::{attempt_ended, finished_run};
-    use crate::run::{self, Ending, SetupFailure};
+    use crate::run::{self, Ending, OutOfMemory, SetupFailure};
 
     #[test]
     fn a_waited_for_run_gives_its_own_code() {
-        let setup = SetupFailure { step: "execute".to_owned(), path: Some("/nowhere".into()), errno: 2 };
+        let setup = SetupFailure::of_daemon("execute", Some("/nowhere".into()), 2);
+        let killed = OutOfMemory { limit_bytes: Some(1 << 20), peak_bytes: None };
         for (wait_status, outcome, code) in [
             (0, run::Outcome::Succeeded, 0),
             // Success by success_exit_codes.
@@ -164,10 +168,11 @@ mod tests {
             (15, run::Outcome::HostShutdown, 120),
             (0, run::Outcome::SetupFailed(setup), 126),
             (0, run::Outcome::Lost, 125),
+            (9, run::Outcome::OutOfMemory(killed), 137),
         ] {
             let mut run = finished_run("backup", 1, outcome.clone());
             run.attempts = vec![attempt_ended(1, Ending::Exited { wait_status }, outcome.clone())];
-            assert_eq!(Exit::of_run(&convert::run(&run, None)).code(), code, "{outcome:?}");
+            assert_eq!(Exit::of_run(&convert::run(&run)).code(), code, "{outcome:?}");
         }
     }
 

@@ -63,6 +63,7 @@ struct Page {
 struct Recent {
     live: Vec<Box<RawValue>>,
     recent: Vec<Box<RawValue>>,
+    next: Option<String>,
 }
 
 /// Records on a terminal: about a screen.
@@ -136,14 +137,26 @@ async fn of_job(
     }
 }
 
-/// The same of all jobs, as far as the daemon's list of recent records reaches. Live runs come first.
+/// The same of all jobs. Live runs come first.
 async fn of_all(session: &mut Session, filter: &Filter, limit: u64) -> Result<(Vec<Read>, bool), Failure> {
-    let recent: Recent = session.client().await?.get(&format!("/v1/runs?limit={PAGE}")).await?;
-    let mut entries = filter.read(recent.live.into_iter().chain(recent.recent).collect())?;
+    let mut progress = session.terminal.progress("reading records");
+    let client = session.client().await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = entries.len() > limit;
-    entries.truncate(limit);
-    Ok((entries, more))
+    let mut entries = Vec::new();
+    let mut path = format!("/v1/runs?limit={PAGE}");
+    loop {
+        let page: Recent = client.get(&path).await?;
+        entries.extend(filter.read(page.live.into_iter().chain(page.recent).collect())?);
+        progress.set(entries.len());
+        match page.next {
+            Some(next) if entries.len() < limit => path = format!("/v1/runs?limit={PAGE}&before={}", encode(&next)),
+            next => {
+                let more = entries.len() > limit || next.is_some();
+                entries.truncate(limit);
+                return Ok((entries, more));
+            }
+        }
+    }
 }
 
 /// Which records are wanted: what the daemon looks for, and what is left to us.
@@ -158,8 +171,14 @@ struct Filter {
 
 impl Filter {
     fn of(args: &HistoryArgs, terminal: &Terminal) -> Result<Self, Failure> {
-        const FAILED: [Outcome; 5] =
-            [Outcome::Failed, Outcome::Signaled, Outcome::TimedOut, Outcome::SetupFailed, Outcome::Lost];
+        const FAILED: [Outcome; 6] = [
+            Outcome::Failed,
+            Outcome::Signaled,
+            Outcome::OutOfMemory,
+            Outcome::TimedOut,
+            Outcome::SetupFailed,
+            Outcome::Lost,
+        ];
         let outcomes =
             if args.failed { FAILED.map(|outcome| outcome.name().to_owned()).to_vec() } else { args.outcome.clone() };
         let time = |text: &Option<String>| {

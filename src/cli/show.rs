@@ -2,6 +2,7 @@
 
 mod isolation;
 mod process;
+mod usage;
 
 use super::moment::{relative, seconds, span};
 use super::session::Session;
@@ -10,7 +11,9 @@ use super::table::{Cell, Column, Give, Table};
 use super::target::{Target, job_path, run_path};
 use super::terminal::Terminal;
 use super::{Exit, Failure, complete};
-use crate::api::types::{Attempt, CommandLine, Definition, Job, JobDetail, JobState, NotifyTarget, Outcome, Run, Time};
+use crate::api::types::{
+    Attempt, CommandLine, Definition, Job, JobDetail, JobState, NotifyTarget, Outcome, Run, Rung, Time,
+};
 use crate::units::{format_duration, format_size};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -284,6 +287,9 @@ fn show_run(run: &Run, terminal: &mut Terminal) -> Result<(), Failure> {
     facts.time("next attempt", run.next_attempt_at);
     facts.time("output removed", run.output_removed_at);
     facts.say("revision", run.revision.get(..12).unwrap_or(&run.revision).to_owned());
+    if let Some(attempt) = run.attempt_records.last() {
+        usage::show(attempt, &mut facts);
+    }
     facts.failed?;
     if !run.attempt_records.is_empty() {
         let table = attempts(&run.attempt_records, terminal);
@@ -312,7 +318,7 @@ fn attempts(attempts: &[Attempt], terminal: &Terminal) -> String {
             attempt.started_at.map(|at| terminal.zone.full(at.0)).unwrap_or_default().into(),
             attempt.duration_seconds.map(|length| span(seconds(length))).unwrap_or_default().into(),
             cpu.map(|cpu| span(seconds(cpu))).unwrap_or_default().into(),
-            attempt.peak_memory_bytes.map(format_size).unwrap_or_default().into(),
+            usage::peak_memory(attempt).unwrap_or_default().into(),
             attempt.output.as_ref().map(|output| format_size(output.bytes)).unwrap_or_default().into(),
             detail(attempt).into(),
         ]);
@@ -327,8 +333,16 @@ fn outcome(outcome: Option<Outcome>) -> Cell {
 fn detail(attempt: &Attempt) -> String {
     let mut details = Vec::new();
     details.extend(attempt.setup_failure.as_ref().map(|failure| failure.message.clone()));
-    details.extend(attempt.exit_code.map(|code| format!("exit code {code}")));
-    details.extend(attempt.signal.map(|signal| format!("signal {signal}")));
+    details.extend(attempt.exit_code.map(|code| match &attempt.exit_meaning {
+        Some(meaning) => format!("exit code {code} ({meaning})"),
+        None => format!("exit code {code}"),
+    }));
+    details.extend(attempt.signal.map(|signal| match &attempt.signal_name {
+        Some(name) => name.clone(),
+        None => format!("signal {signal}"),
+    }));
+    details.extend(attempt.core_dumped.filter(|&dumped| dumped).map(|_| "core dumped".to_owned()));
+    details.extend(attempt.stop_rung.filter(|&rung| rung == Rung::Kill).map(|_| "killed after its grace".to_owned()));
     if let Some(output) = &attempt.output {
         details.extend((output.cut_bytes > 0).then(|| format!("{} of output cut", format_size(output.cut_bytes))));
         details.extend((output.lost_bytes > 0).then(|| format!("{} of output lost", format_size(output.lost_bytes))));

@@ -62,7 +62,12 @@ impl Tone {
     pub const fn of_outcome(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Succeeded => Self::Good,
-            Outcome::Failed | Outcome::Signaled | Outcome::TimedOut | Outcome::SetupFailed | Outcome::Lost => Self::Bad,
+            Outcome::Failed
+            | Outcome::Signaled
+            | Outcome::OutOfMemory
+            | Outcome::TimedOut
+            | Outcome::SetupFailed
+            | Outcome::Lost => Self::Bad,
             Outcome::Cancelled | Outcome::Replaced | Outcome::HostShutdown | Outcome::Other => Self::Odd,
             Outcome::Skipped => Self::Faint,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::report::{AttemptEnd, Ending, SetupFailure, StopReason};
+use super::report::{AttemptEnd, Ending, OutOfMemory, SetupFailure, StopReason};
 
 /// How an attempt, and with its last attempt a run, ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Outcome {
         /// Whether it left a core file.
         core_dumped: bool,
     },
+    /// It, or a process of it, was killed because its memory was used up.
+    OutOfMemory(OutOfMemory),
     /// Its time was up, and it was stopped.
     TimedOut,
     /// Somebody stopped it, or took it out of the queue.
@@ -42,6 +44,7 @@ impl Outcome {
             Self::Succeeded => "succeeded",
             Self::Failed { .. } => "failed",
             Self::Signaled { .. } => "signaled",
+            Self::OutOfMemory(_) => "out_of_memory",
             Self::TimedOut => "timed_out",
             Self::Cancelled => "cancelled",
             Self::Replaced => "replaced",
@@ -54,14 +57,22 @@ impl Outcome {
     /// Classifies an attempt's raw end. A stop that was asked for explains whatever followed it, a clean exit included:
     /// what a job does after its signal is not the work that it was started for.
     pub fn classify(end: &AttemptEnd, success_exit_codes: &BTreeSet<u8>) -> Self {
-        match (&end.stopped, &end.ending) {
+        match (end.stopped.map(|stopped| stopped.reason), &end.ending) {
             (Some(StopReason::TimedOut), _) => Self::TimedOut,
             (Some(StopReason::Cancelled), _) => Self::Cancelled,
             (Some(StopReason::Replaced), _) => Self::Replaced,
             (Some(StopReason::HostShutdown), _) => Self::HostShutdown,
             (None, Ending::SetupFailed(failure)) => Self::SetupFailed(failure.clone()),
             (None, Ending::Unseen) => Self::Lost,
-            (None, &Ending::Exited { wait_status }) => Self::of_wait_status(wait_status, success_exit_codes),
+            (None, &Ending::Exited { wait_status }) => {
+                match (Self::of_wait_status(wait_status, success_exit_codes), end.out_of_memory) {
+                    // One that came to a good end all the same, because the kernel chose another process, has done its work.
+                    (Self::Failed { .. } | Self::Signaled { .. }, Some(out_of_memory)) => {
+                        Self::OutOfMemory(out_of_memory)
+                    }
+                    (outcome, _) => outcome,
+                }
+            }
         }
     }
 
@@ -81,7 +92,12 @@ impl Outcome {
     /// shutdown ended it.
     pub const fn is_failure(&self) -> bool {
         match self {
-            Self::Failed { .. } | Self::Signaled { .. } | Self::TimedOut | Self::SetupFailed(_) | Self::Lost => true,
+            Self::Failed { .. }
+            | Self::Signaled { .. }
+            | Self::OutOfMemory(_)
+            | Self::TimedOut
+            | Self::SetupFailed(_)
+            | Self::Lost => true,
             Self::Succeeded | Self::Cancelled | Self::Replaced | Self::HostShutdown => false,
         }
     }

@@ -24,7 +24,7 @@ pub enum Report {
         /// Which attempt.
         attempt: AttemptId,
         /// How.
-        end: AttemptEnd,
+        end: Box<AttemptEnd>,
     },
     /// The supervisor was asked about an attempt of which there is no trace: no directory, no process.
     NoTrace {
@@ -47,8 +47,10 @@ impl Report {
 pub struct AttemptEnd {
     /// How it ended.
     pub ending: Ending,
-    /// Why it was being stopped, when it was.
-    pub stopped: Option<StopReason>,
+    /// Why and how far it was being stopped, when it was.
+    pub stopped: Option<Stopped>,
+    /// What the kernel killed it for, when its memory was used up and the attempt had a cgroup that counts.
+    pub out_of_memory: Option<OutOfMemory>,
     /// When the program was executed; absent when it never was, or nobody saw.
     pub started_at: Option<Timestamp>,
     /// When the end was seen.
@@ -57,6 +59,18 @@ pub struct AttemptEnd {
     pub usage: Usage,
     /// What it printed.
     pub output: OutputSummary,
+}
+
+impl AttemptEnd {
+    /// The exit code of the main process, when it exited.
+    pub fn exit_code(&self) -> Option<u8> {
+        match self.ending {
+            Ending::Exited { wait_status } if libc::WIFEXITED(wait_status) => {
+                u8::try_from(libc::WEXITSTATUS(wait_status)).ok()
+            }
+            Ending::Exited { .. } | Ending::SetupFailed(_) | Ending::Unseen => None,
+        }
+    }
 }
 
 /// How an attempt ended.
@@ -82,6 +96,15 @@ pub struct SetupFailure {
     pub path: Option<PathBuf>,
     /// The error number; 0 when there is none.
     pub errno: i32,
+    /// Whose rights decided, when it was the job's user; `None` for what the daemon does, or an older one recorded.
+    pub user: Option<String>,
+}
+
+impl SetupFailure {
+    /// A step that the daemon does in its own name.
+    pub fn of_daemon(step: &str, path: Option<PathBuf>, errno: i32) -> Self {
+        Self { step: step.to_owned(), path, errno, user: None }
+    }
 }
 
 /// Why a live attempt is stopped.
@@ -97,15 +120,108 @@ pub enum StopReason {
     HostShutdown,
 }
 
-/// What an attempt used, from `wait4` ([getrusage(2)](https://man7.org/linux/man-pages/man2/getrusage.2.html)).
+/// How an attempt was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stopped {
+    /// Why.
+    pub reason: StopReason,
+    /// How far the stop ladder went; `None` where an older version did not write it down.
+    pub rung: Option<Rung>,
+}
+
+/// A rung of the stop ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rung {
+    /// The stop signal was enough.
+    Signal,
+    /// The grace was over, or there was none, and SIGKILL was sent.
+    Kill,
+}
+
+/// A kill by the kernel for want of memory, as the attempt's own cgroup counted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OutOfMemory {
+    /// The attempt's own limit, when it was that which was reached; `None` when the memory of the machine, or of a cgroup
+    /// above, was used up.
+    pub limit_bytes: Option<u64>,
+    /// The most that the attempt had, where the kernel counts it (since Linux 5.19).
+    pub peak_bytes: Option<u64>,
+}
+
+/// What an attempt used. What nobody measured is `None`, never zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// CPU time in user mode, of the main process and its waited-for children.
-    pub cpu_user: Duration,
-    /// CPU time in kernel mode.
-    pub cpu_system: Duration,
-    /// Largest resident set of one process.
-    pub peak_memory_bytes: u64,
+    /// Time on processors: of the whole tree where the attempt has a cgroup, else of the main process and its
+    /// waited-for descendants.
+    pub cpu: Option<CpuTime>,
+    /// The most memory that it had.
+    pub peak_memory: Option<PeakMemory>,
+    /// Bytes read from and written to disks: of the whole tree where its cgroup counts them, else of the main process
+    /// and its waited-for descendants. What came from the page cache, or is still in it, is not counted.
+    pub io: Option<IoBytes>,
+    /// Switches between processes, of the main process and its waited-for descendants.
+    pub context_switches: Option<ContextSwitches>,
+    /// The most processes and threads at once, where the cgroup counts them.
+    pub peak_processes: Option<u64>,
+}
+
+/// Time on processors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// In user mode.
+    pub user: Duration,
+    /// In kernel mode.
+    pub system: Duration,
+}
+
+/// An amount of memory, and what it is the amount of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeakMemory {
+    /// Bytes.
+    pub bytes: u64,
+    /// Of what.
+    pub of: MemoryMeasure,
+}
+
+/// What was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MemoryMeasure {
+    /// The whole tree of processes with its page cache, as its cgroup counts (`memory.peak`).
+    Tree,
+    /// The largest resident set of one process ([getrusage(2)](https://man7.org/linux/man-pages/man2/getrusage.2.html)).
+    Process,
+    /// No process had more than this. Before it becomes the program, the child is a copy of the supervisor, and the
+    /// kernel counts that, too: what is not larger cannot be told from it.
+    AtMost,
+}
+
+impl MemoryMeasure {
+    /// The name in the API and on disk.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tree => "tree",
+            Self::Process => "process",
+            Self::AtMost => "at_most",
+        }
+    }
+}
+
+/// Bytes to and from disks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IoBytes {
+    /// Read.
+    pub read: u64,
+    /// Written.
+    pub written: u64,
+}
+
+/// How often processes gave up their processor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContextSwitches {
+    /// To wait for something.
+    pub voluntary: u64,
+    /// Because their time was up, or somebody more urgent came.
+    pub involuntary: u64,
 }
 
 /// What an attempt printed.

@@ -6,7 +6,7 @@ use super::{Effect, LastRun, Scheduler};
 use crate::clock::{Now, Timestamp};
 use crate::run::{
     About, Attempt, AttemptEnd, AttemptId, Deadline, Ending, LaunchPlan, NOTICES, Outcome, OutputSummary, Report, Run,
-    RunId, RunState, StopReason, Transition, Usage,
+    RunId, RunState, StopReason, Stopped, Transition, Usage,
 };
 use crate::spec::{
     Backoff, Environment, Identity, JobName, JobSpec, NoticeEvent, OutputPolicy, ProcessSpec, Retry, Revision,
@@ -100,7 +100,7 @@ impl Scheduler {
             }
             Report::Ended { end, .. } => {
                 if is_current {
-                    self.attempt_ended(&attempt.run, end, now);
+                    self.attempt_ended(&attempt.run, *end, now);
                 }
                 self.ledger.effect(Effect::Acknowledge(attempt));
             }
@@ -134,7 +134,8 @@ impl Scheduler {
         };
         let end = AttemptEnd {
             ending: Ending::Unseen,
-            stopped,
+            stopped: stopped.map(|reason| Stopped { reason, rung: None }),
+            out_of_memory: None,
             started_at: None,
             ended_at: now.wall,
             usage: Usage::default(),
@@ -187,7 +188,10 @@ impl Scheduler {
         let ran = run.started_at().and_then(|started_at| (ended_at - started_at).to_std().ok()).unwrap_or_default();
         job.state.totals.run_time = job.state.totals.run_time.saturating_add(ran);
         if job.state.last.as_ref().is_none_or(|last| last.number < id.number) {
-            job.state.last = Some(LastRun { number: id.number, outcome, started_at: run.started_at(), ended_at });
+            let end = run.attempts.last().and_then(|attempt| attempt.end.as_ref());
+            let exit_code = end.and_then(|(end, _)| end.exit_code());
+            let started_at = run.started_at();
+            job.state.last = Some(LastRun { number: id.number, outcome, exit_code, started_at, ended_at });
         }
         self.ledger.job(&id.job);
         self.tell_end(&run, now);
@@ -253,6 +257,7 @@ fn wants_retry(retry: &Retry, run: &Run, outcome: &Outcome) -> bool {
         Outcome::Lost => retry.on_lost,
         Outcome::Failed { .. }
         | Outcome::Signaled { .. }
+        | Outcome::OutOfMemory(_)
         | Outcome::TimedOut
         | Outcome::HostShutdown
         | Outcome::SetupFailed(_) => true,

@@ -112,6 +112,8 @@ pub struct LastRun {
     pub number: u64,
     /// Its outcome.
     pub outcome: Outcome,
+    /// The exit code of its last attempt, when that exited and a version that keeps it wrote it down.
+    pub exit_code: Option<u8>,
     /// When its first attempt started, when one did.
     pub started_at: Option<Timestamp>,
     /// When it ended.

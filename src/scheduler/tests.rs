@@ -66,12 +66,13 @@ impl One {
         let end = AttemptEnd {
             ending: Ending::Exited { wait_status: 0 },
             stopped: None,
+            out_of_memory: None,
             started_at: Some(self.wall),
             ended_at: self.wall,
             usage: Usage::default(),
             output: OutputSummary::default(),
         };
-        self.step(Event::Report(Report::Ended { attempt, end }))
+        self.step(Event::Report(Report::Ended { attempt, end: Box::new(end) }))
     }
 }
 

@@ -66,7 +66,7 @@ pub use notes::Note;
 pub use offline::{OfflineError, Verified, export, import, restore, salvage, verify};
 pub use open::{OpenError, Opened, Options, Store};
 pub use read::ReadError;
-pub use reader::{HistoryCount, HistoryQuery, Reader};
+pub use reader::{HistoryCount, HistoryQuery, Reader, RecentPlace};
 pub use retention::Expired;
 pub use upkeep::{BACKUP_INTERVAL, Done as UpkeepOutcome, Upkeep, UpkeepDone, UpkeepError};
 pub use writer::{CommitError, Done};

@@ -31,6 +31,28 @@ pub struct HistoryQuery {
     pub until: Option<Timestamp>,
 }
 
+/// A place among the ended records of all jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentPlace {
+    /// When the run ended, or the skips were last recorded.
+    pub at: Timestamp,
+    /// The job.
+    pub job: JobName,
+    /// The place in its history.
+    pub place: HistoryKey,
+}
+
+impl RecentPlace {
+    /// That of an entry.
+    pub fn of(entry: &HistoryEntry) -> Self {
+        let job = match entry {
+            HistoryEntry::Run(run) => run.id.job.clone(),
+            HistoryEntry::Skip(skip) => skip.job.clone(),
+        };
+        Self { at: entry.at(), job, place: entry.key() }
+    }
+}
+
 /// How much history a job has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HistoryCount {
@@ -76,14 +98,16 @@ impl Reader {
         })
     }
 
-    /// Finished runs and skips of all jobs, newest end first: at most `limit`.
+    /// Finished runs and skips of all jobs, newest end first: at most `limit`, of those before a place (exclusive).
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn recent(&self, limit: usize) -> Result<Vec<HistoryEntry>, ReadError> {
+    pub fn recent(&self, before: Option<&RecentPlace>, limit: usize) -> Result<Vec<HistoryEntry>, ReadError> {
+        let end = before
+            .map_or_else(end_of_ended, |place| Key::Ended(place.at.into(), place.job.clone(), place.place).encode());
         self.read(|database| {
             let mut entries = Vec::new();
-            for entry in database.prefix(ENDED).rev() {
+            for entry in database.range(ENDED.to_vec()..end).rev() {
                 if entries.len() == limit {
                     break;
                 }
@@ -167,6 +191,15 @@ impl Reader {
         let guard = self.shared.read().unwrap_or_else(PoisonError::into_inner);
         work(guard.as_ref().ok_or(ReadError::Closed)?)
     }
+}
+
+/// The first key behind all of the index: its prefix with the last byte one higher.
+fn end_of_ended() -> Vec<u8> {
+    let mut end = ENDED.to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    end
 }
 
 /// A job's history before a place, oldest first.

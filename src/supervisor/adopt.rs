@@ -57,8 +57,9 @@ impl Supervisor {
     }
 
     fn take_over_one(&mut self, id: &AttemptId, dir: &Path, record: Record) {
-        if let Some(end) = record.end {
+        if let Some(end) = record.end.clone() {
             self.journal.begin(id);
+            self.adopt_leftovers(id, dir, &record);
             return self.keep_end(id.clone(), end, OnDisk::Yes);
         }
         let attempt = self.adopt(id, dir, &record);
@@ -69,6 +70,36 @@ impl Supervisor {
         if let Some(report) = report {
             self.report(&report);
         }
+    }
+
+    /// Takes care of processes that a job left behind and that outlived a supervisor: what they print is read and dropped
+    /// from here on, as before. Their pipes are open for reading in themselves, so that what they wrote meanwhile waited.
+    fn adopt_leftovers(&mut self, id: &AttemptId, dir: &Path, record: &Record) {
+        if record.facts.boot != self.host.boot || record.facts.on_leftover != OnLeftover::Leave {
+            return;
+        }
+        let mut tree = self.recorded_tree(record);
+        tree.main_ended();
+        match tree.processes() {
+            Ok(processes) if processes.is_empty() => return,
+            Ok(_) => {}
+            Err(fault) => {
+                return tracing::warn!(attempt = %id, %fault, "cannot list what an attempt left behind");
+            }
+        }
+        let pipes = find_pipes(&tree, &Main::Gone, record.facts.pipes);
+        self.left.insert(id.clone());
+        self.keep(Attempt {
+            id: id.clone(),
+            dir: dir.to_owned(),
+            facts: record.facts.clone(),
+            phase: Phase::Left { next_look: clock::now().monotonic },
+            main: Main::Gone,
+            tree,
+            streams: Streams::dropping(pipes),
+            stop: Stop::None,
+            armed: None,
+        });
     }
 
     /// An attempt as its record tells it. One whose main process is gone begins at its end, which clears away what it
@@ -95,7 +126,14 @@ impl Supervisor {
             main,
             tree,
             streams: Streams::new(pipes, capture),
-            stop: record.stopping.map_or(Stop::None, Stop::Signalled),
+            stop: match record.stopping {
+                None => Stop::None,
+                // The supervisor before this one has killed it, or died in the act.
+                Some(stopping) if stopping.kill_at <= now.monotonic => {
+                    Stop::Killing { stopping, again_at: now.monotonic }
+                }
+                Some(stopping) => Stop::Signalled(stopping),
+            },
             armed: None,
         }
     }
@@ -208,6 +246,7 @@ fn unseen(now: Now) -> AttemptEnd {
     AttemptEnd {
         ending: Ending::Unseen,
         stopped: None,
+        out_of_memory: None,
         started_at: None,
         ended_at: now.wall,
         usage: Usage::default(),

@@ -10,8 +10,9 @@ use super::process::Pidfd;
 use super::record::{Executed, Facts, Stopping};
 use super::streams::Streams;
 use super::tree::Tree;
+use super::usage::Counted;
 use crate::clock::{Monotonic, Now, Timestamp};
-use crate::run::{AttemptId, Ending, Usage};
+use crate::run::{AttemptId, Ending, Rung, Stopped, Usage};
 use crate::spec::OnLeftover;
 
 /// Time that a child has to get from fork to exec. A user database or a server that does not answer for so long will
@@ -99,7 +100,10 @@ pub(super) const RECORD_INTERVAL: Duration = Duration::from_millis(50);
 pub(super) struct MainEnd {
     pub ending: Ending,
     pub executed: Option<Executed>,
+    /// What wait4 gave for the main process.
     pub usage: Usage,
+    /// What the cgroup counted, at the last look.
+    pub counted: Counted,
     pub at: Timestamp,
     /// Until when an end that nobody saw may still be told by the kernel.
     pub status_until: Monotonic,
@@ -131,6 +135,15 @@ impl Stop {
         match self {
             Self::None => None,
             Self::Signalled(stopping) | Self::Killing { stopping, .. } => Some(*stopping),
+        }
+    }
+
+    /// How the attempt was stopped.
+    pub fn stopped(&self) -> Option<Stopped> {
+        match self {
+            Self::None => None,
+            Self::Signalled(stopping) => Some(Stopped { reason: stopping.reason, rung: Some(Rung::Signal) }),
+            Self::Killing { stopping, .. } => Some(Stopped { reason: stopping.reason, rung: Some(Rung::Kill) }),
         }
     }
 }
@@ -189,6 +202,7 @@ impl MainEnd {
             ending,
             executed,
             usage,
+            counted: Counted::default(),
             at: now.wall,
             status_until: now.monotonic.saturating_add(STATUS_PATIENCE),
             on_leftover,

@@ -15,7 +15,7 @@ use super::protocol::wire::{self, ToEngine, ToSupervisor};
 use super::protocol::{ConversionError, FrameBuffer, FrameError, encode};
 use crate::clock::BootId;
 use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, StopReason, Usage};
-use crate::spec::ProcessSpec;
+use crate::spec::OutputTo;
 
 /// Time that the supervisor has to answer, and to take what is said to it. It never waits for anything, so that one that
 /// does not answer for so long hangs.
@@ -165,7 +165,7 @@ impl Link {
             Request::Acknowledge(attempt) => ToSupervisor::Acknowledge { attempt: attempt.into() },
         };
         if let (wire::OLDER_VERSION, Request::Launch(plan)) = (self.supervisor.version, request)
-            && plan.process != ProcessSpec::default()
+            && (plan.output.to != OutputTo::Files || plan.output.rate.is_some())
         {
             deliver(&self.deliver, Incoming::Report(not_sent(plan, Errno::ENOSYS)));
             return Ok(());
@@ -230,16 +230,17 @@ fn greet(first: ToEngine) -> Result<Supervisor, LinkError> {
 
 /// The end of an attempt whose plan the supervisor cannot be told.
 fn not_sent(plan: &LaunchPlan, errno: Errno) -> Report {
-    let failure = SetupFailure { step: "send plan".to_owned(), path: None, errno: errno as i32 };
+    let failure = SetupFailure::of_daemon("send plan", None, errno as i32);
     let end = AttemptEnd {
         ending: Ending::SetupFailed(failure),
         stopped: None,
+        out_of_memory: None,
         started_at: None,
         ended_at: clock::now().wall,
         usage: Usage::default(),
         output: OutputSummary::default(),
     };
-    Report::Ended { attempt: plan.attempt.clone(), end }
+    Report::Ended { attempt: plan.attempt.clone(), end: Box::new(end) }
 }
 
 /// The reading half.
@@ -284,7 +285,7 @@ fn meaning(message: ToEngine) -> Result<Report, LinkError> {
             Ok(Report::Started { attempt: name(attempt)?, pid, at })
         }
         ToEngine::Ended { attempt, end } => {
-            Ok(Report::Ended { attempt: name(attempt)?, end: (*end).try_into().map_err(LinkError::Meaning)? })
+            Ok(Report::Ended { attempt: name(attempt)?, end: Box::new((*end).try_into().map_err(LinkError::Meaning)?) })
         }
         ToEngine::NoTrace { attempt } => Ok(Report::NoTrace { attempt: name(attempt)? }),
         ToEngine::Refused { reason } => Err(LinkError::Refused(reason)),

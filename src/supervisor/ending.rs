@@ -17,6 +17,7 @@ use super::record::{self, Record, Stopping};
 use super::serve::{End, OnDisk, Supervisor, WRITE_INTERVAL};
 use super::streams::{DRAIN_BYTES, Heard};
 use super::token::Key;
+use super::usage;
 use crate::clock::Monotonic;
 use crate::output::Stream;
 use crate::run::{AttemptEnd, AttemptId, Ending, Report, SetupFailure, StopReason, Usage};
@@ -92,13 +93,13 @@ impl Supervisor {
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
         kill_tree(attempt);
         tracing::warn!(attempt = %attempt.id, limit = ?SETUP_DEADLINE, "set-up took too long");
-        let failed = SetupFailure { step: "set-up deadline".to_owned(), path: None, errno: Errno::ETIMEDOUT as i32 };
+        let failed = SetupFailure::of_daemon("set-up deadline", None, Errno::ETIMEDOUT as i32);
         self.main_ended(key, Ending::SetupFailed(failed), Usage::default());
     }
 
     /// Takes the status of every child that has ended, orphans included.
     pub fn reap(&mut self) {
-        while let Some((pid, wait_status, usage)) = wait_any() {
+        while let Some((pid, wait_status, used)) = wait_any() {
             let Some(&key) = self.by_pid.get(&pid) else { continue };
             // What it said before it ended may not have been read yet.
             self.hear_child(key);
@@ -108,17 +109,16 @@ impl Supervisor {
             let ending = match &attempt.phase {
                 Phase::Running(_) => Ending::Exited { wait_status },
                 Phase::SettingUp(_) if attempt.stop != Stop::None => Ending::Exited { wait_status },
-                Phase::SettingUp(_) => {
-                    Ending::SetupFailed(SetupFailure { step: "set-up".to_owned(), path: None, errno: 0 })
-                }
+                Phase::SettingUp(_) => Ending::SetupFailed(SetupFailure::of_daemon("set-up", None, 0)),
                 // Its end was told by itself; only its status was missing.
                 Phase::Ending(_) | Phase::Left { .. } => {
                     self.by_pid.remove(&pid);
                     continue;
                 }
             };
+            let resident_before = attempt.executed().and_then(|executed| executed.resident_bytes);
             self.by_pid.remove(&pid);
-            self.main_ended(key, ending, usage);
+            self.main_ended(key, ending, usage::of_process(&used, resident_before));
         }
         // An orphan may have been the last one of an attempt that is ending.
         self.look_at_ending = true;
@@ -159,6 +159,9 @@ impl Supervisor {
     fn clear_away(&mut self, key: Key, table: &mut Option<ProcessTable>) {
         let now = clock::now().monotonic;
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        if let Phase::Ending(end) = &mut attempt.phase {
+            end.counted = attempt.tree.counted();
+        }
         let gone = attempt.tree.gone(table).unwrap_or_else(|fault| {
             tracing::warn!(attempt = %attempt.id, %fault, "cannot see whether processes are left");
             true
@@ -206,13 +209,15 @@ impl Supervisor {
         let end = AttemptEnd {
             ending: main.ending,
             stopped: None,
+            out_of_memory: main.counted.out_of_memory,
             started_at: main.executed.map(|executed| executed.wall),
             ended_at: main.at,
-            usage: main.usage,
+            usage: main.counted.over(main.usage),
             output: attempt.streams.drop_from_now(now.wall),
         };
         let id = attempt.id.clone();
         self.by_id.remove(&id);
+        self.left.insert(id.clone());
         self.keep_end(id, end, OnDisk::NotYet);
         self.arm(key);
     }
@@ -224,6 +229,10 @@ impl Supervisor {
         if let Some(mut attempt) = self.attempts.remove(&key) {
             attempt.streams.finish(&self.epoll, clock::now().wall);
             remove_credentials(&attempt);
+            self.left.remove(&attempt.id);
+            if !self.ends.contains_key(&attempt.id) {
+                self.journal.forget(&attempt.id);
+            }
         }
     }
 
@@ -242,10 +251,11 @@ impl Supervisor {
         let Phase::Ending(main) = attempt.phase else { return };
         let end = AttemptEnd {
             ending: main.ending,
-            stopped: attempt.stop.stopping().map(|stopping| stopping.reason),
+            stopped: attempt.stop.stopped(),
+            out_of_memory: main.counted.out_of_memory,
             started_at: main.executed.map(|executed| executed.wall),
             ended_at: main.at,
-            usage: main.usage,
+            usage: main.counted.over(main.usage),
             output: attempt.streams.finish(&self.epoll, clock::now().wall),
         };
         self.keep_end(attempt.id, end, OnDisk::NotYet);
@@ -253,7 +263,7 @@ impl Supervisor {
 
     /// Writes an end down, tells it, and keeps it until it is acknowledged.
     pub fn keep_end(&mut self, id: AttemptId, end: AttemptEnd, on_disk: OnDisk) {
-        let report = Report::Ended { attempt: id.clone(), end: end.clone() };
+        let report = Report::Ended { attempt: id.clone(), end: Box::new(end.clone()) };
         let mut kept = End { end, on_disk };
         self.write_end(&id, &mut kept);
         self.ends.insert(id, kept);
@@ -359,7 +369,7 @@ fn kill_tree(attempt: &Attempt) {
 }
 
 /// One child that has ended, its wait status and what it used; `None` when there is none.
-fn wait_any() -> Option<(Pid, i32, Usage)> {
+fn wait_any() -> Option<(Pid, i32, libc::rusage)> {
     let mut wait_status = 0;
     // SAFETY: all fields of rusage are integers, for which zero is a value.
     let mut used: libc::rusage = unsafe { std::mem::zeroed() };
@@ -370,20 +380,7 @@ fn wait_any() -> Option<(Pid, i32, Usage)> {
             0 => return None,
             -1 if Errno::last() == Errno::EINTR => {}
             -1 => return None,
-            pid => return Some((Pid::from_raw(pid), wait_status, usage(&used))),
+            pid => return Some((Pid::from_raw(pid), wait_status, used)),
         }
-    }
-}
-
-fn usage(used: &libc::rusage) -> Usage {
-    let time = |time: libc::timeval| {
-        let micros = time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_usec);
-        std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-    };
-    Usage {
-        cpu_user: time(used.ru_utime),
-        cpu_system: time(used.ru_stime),
-        // getrusage(2): kilobytes.
-        peak_memory_bytes: u64::try_from(used.ru_maxrss).unwrap_or(0).saturating_mul(1024),
     }
 }

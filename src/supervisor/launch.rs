@@ -41,7 +41,7 @@ struct Ends {
 /// A step on the supervisor's side that failed.
 fn failure(step: &str, path: Option<&Path>) -> impl FnOnce(io::Error) -> SetupFailure {
     let (step, path) = (step.to_owned(), path.map(Path::to_owned));
-    move |fault| SetupFailure { step, path, errno: fault.raw_os_error().unwrap_or(0) }
+    move |fault| SetupFailure { step, path, errno: fault.raw_os_error().unwrap_or(0), user: None }
 }
 
 impl Supervisor {
@@ -74,6 +74,7 @@ impl Supervisor {
         let end = AttemptEnd {
             ending: Ending::SetupFailed(failed),
             stopped: None,
+            out_of_memory: None,
             started_at: None,
             ended_at: clock::now().wall,
             usage: Usage::default(),
@@ -125,7 +126,7 @@ impl Supervisor {
     }
 
     fn start_in(
-        &self,
+        &mut self,
         plan: &LaunchPlan,
         dir: &Path,
         now: Now,
@@ -164,7 +165,9 @@ impl Supervisor {
             (Some(_), Entry::Born) | (None, _) => None,
         };
         let hands = Hands { record, status: status.1.into(), streams: [stdout.1, stderr.1], procs };
-        let launch = Launch { invocation: &facts.invocation, credentials: credentials.as_ref() };
+        let filter = self.filters.of(&plan.process.isolation);
+        let launch =
+            Launch { invocation: &facts.invocation, credentials: credentials.as_ref(), filter: filter.as_deref() };
         let main = self.fork(plan, launch, hands, cgroup)?;
         Ok((facts, main, Ends { streams: [stdout.0, stderr.0], status: status.0.into() }))
     }
@@ -233,10 +236,15 @@ impl Supervisor {
             Main::Adopted(_, handle) => self.watch(handle, Token::Adopted(key)),
             Main::Gone => {}
         }
-        if matches!(attempt.phase, Phase::Ending(_)) {
-            self.ending.insert(key);
+        match attempt.phase {
+            Phase::SettingUp(_) | Phase::Running(_) => drop(self.by_id.insert(attempt.id.clone(), key)),
+            Phase::Ending(_) => {
+                self.ending.insert(key);
+                self.by_id.insert(attempt.id.clone(), key);
+            }
+            // Its end was told: requests about it are answered with that.
+            Phase::Left { .. } => drop(self.ending.insert(key)),
         }
-        self.by_id.insert(attempt.id.clone(), key);
         self.attempts.insert(key, attempt);
         self.arm(key);
     }

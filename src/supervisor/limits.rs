@@ -86,8 +86,7 @@ pub(super) fn apply(
     cgroup: Option<&Path>,
     controllers: &BTreeSet<Controller>,
 ) -> Result<(), SetupFailure> {
-    let failure =
-        |path: PathBuf, errno: i32| SetupFailure { step: "set limits of cgroup".into(), path: Some(path), errno };
+    let failure = |path: PathBuf, errno: i32| SetupFailure::of_daemon("set limits of cgroup", Some(path), errno);
     let missing = limits.needs().into_iter().find(|(_, need)| cgroup.is_none() || !controllers.contains(need));
     if let Some((key, _)) = missing
         && !limits.best_effort
@@ -121,10 +120,8 @@ fn settings(limits: &Limits) -> Result<Vec<(Controller, &'static str, String)>, 
     settings.extend(limits.io_weight.map(|weight| (Controller::Io, "io.weight", format!("default {weight}"))));
     for (word, rates) in [("rbps", &limits.io_read), ("wbps", &limits.io_write)] {
         for (path, rate) in rates {
-            let device = device(path).map_err(|fault| SetupFailure {
-                step: "find disk of".to_owned(),
-                path: Some(path.clone()),
-                errno: fault.raw_os_error().unwrap_or(0),
+            let device = device(path).map_err(|fault| {
+                SetupFailure::of_daemon("find disk of", Some(path.clone()), fault.raw_os_error().unwrap_or(0))
             })?;
             settings.push((Controller::Io, "io.max", format!("{device} {word}={rate}")));
         }

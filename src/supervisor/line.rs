@@ -5,16 +5,19 @@
 //! not recorded; `stopping` when the stop ladder begins; then `setup_failed` or not; then `ended`. The child says
 //! `executing` and `setup_failed` to the supervisor in the same form.
 
+mod used;
+
 use std::time::Duration;
 
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::protocol::{self, ConversionError, micros, signal, timestamp};
+use super::protocol::{self, ConversionError, micros, signal, timestamp, usage_before_3};
 use super::record::{self, Facts};
 use crate::clock::{BootId, Monotonic};
-use crate::run::{AttemptEnd, OutputSummary, SetupFailure, Usage};
+use crate::run::{AttemptEnd, OutputSummary, SetupFailure, Stopped};
 use crate::spec::{OnLeftover, StopPolicy};
+use used::{OutOfMemory, Rung, Used};
 
 const VERSION: u32 = 1;
 
@@ -79,6 +82,8 @@ pub(super) struct Process {
 pub(super) struct Executing {
     unix_micros: i64,
     monotonic_nanos: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resident_bytes: Option<u64>,
 }
 
 /// The stop ladder.
@@ -94,6 +99,8 @@ pub(super) struct SetupFailed {
     step: String,
     path: Option<String>,
     errno: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
 }
 
 /// The end.
@@ -101,11 +108,17 @@ pub(super) struct SetupFailed {
 pub(super) struct Ended {
     ending: Ending,
     stopped: Option<StopReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rung: Option<Rung>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    out_of_memory: Option<OutOfMemory>,
     started_at_unix_micros: Option<i64>,
     ended_at_unix_micros: i64,
     cpu_user_micros: u64,
     cpu_system_micros: u64,
     peak_memory_bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    usage: Option<Used>,
     output_bytes: u64,
     output_cut_bytes: u64,
     output_lost_bytes: u64,
@@ -217,14 +230,22 @@ impl From<Process> for record::Process {
 
 impl From<record::Executed> for Executing {
     fn from(executed: record::Executed) -> Self {
-        Self { unix_micros: executed.wall.timestamp_micros(), monotonic_nanos: nanos(executed.monotonic) }
+        Self {
+            unix_micros: executed.wall.timestamp_micros(),
+            monotonic_nanos: nanos(executed.monotonic),
+            resident_bytes: executed.resident_bytes,
+        }
     }
 }
 
 impl TryFrom<Executing> for record::Executed {
     type Error = ConversionError;
     fn try_from(executing: Executing) -> Result<Self, ConversionError> {
-        Ok(Self { wall: timestamp(executing.unix_micros)?, monotonic: monotonic(executing.monotonic_nanos) })
+        Ok(Self {
+            wall: timestamp(executing.unix_micros)?,
+            monotonic: monotonic(executing.monotonic_nanos),
+            resident_bytes: executing.resident_bytes,
+        })
     }
 }
 
@@ -246,30 +267,35 @@ impl From<&SetupFailure> for SetupFailed {
             step: failure.step.clone(),
             path: failure.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
             errno: failure.errno,
+            user: failure.user.clone(),
         }
     }
 }
 
 impl From<SetupFailed> for SetupFailure {
     fn from(failed: SetupFailed) -> Self {
-        Self { step: failed.step, path: failed.path.map(Into::into), errno: failed.errno }
+        Self { step: failed.step, path: failed.path.map(Into::into), errno: failed.errno, user: failed.user }
     }
 }
 
 impl From<&AttemptEnd> for Ended {
     fn from(end: &AttemptEnd) -> Self {
+        let used = Used::from(&end.usage);
         Self {
             ending: match &end.ending {
                 crate::run::Ending::Exited { wait_status } => Ending::Exited { wait_status: *wait_status },
                 crate::run::Ending::SetupFailed(failure) => Ending::SetupFailed(failure.into()),
                 crate::run::Ending::Unseen => Ending::Unseen,
             },
-            stopped: end.stopped.map(Into::into),
+            stopped: end.stopped.map(|stopped| stopped.reason.into()),
+            rung: end.stopped.and_then(|stopped| stopped.rung).map(Into::into),
+            out_of_memory: end.out_of_memory.map(Into::into),
             started_at_unix_micros: end.started_at.map(|at| at.timestamp_micros()),
             ended_at_unix_micros: end.ended_at.timestamp_micros(),
-            cpu_user_micros: micros(end.usage.cpu_user),
-            cpu_system_micros: micros(end.usage.cpu_system),
-            peak_memory_bytes: end.usage.peak_memory_bytes,
+            cpu_user_micros: used.cpu_user_micros.unwrap_or(0),
+            cpu_system_micros: used.cpu_system_micros.unwrap_or(0),
+            peak_memory_bytes: used.peak_memory_bytes.unwrap_or(0),
+            usage: (used != Used::default()).then_some(used),
             output_bytes: end.output.bytes,
             output_cut_bytes: end.output.cut_bytes,
             output_lost_bytes: end.output.lost_bytes,
@@ -282,20 +308,18 @@ impl From<&AttemptEnd> for Ended {
 impl TryFrom<Ended> for AttemptEnd {
     type Error = ConversionError;
     fn try_from(end: Ended) -> Result<Self, ConversionError> {
+        let early = || usage_before_3(end.cpu_user_micros, end.cpu_system_micros, end.peak_memory_bytes);
         Ok(Self {
             ending: match end.ending {
                 Ending::Exited { wait_status } => crate::run::Ending::Exited { wait_status },
                 Ending::SetupFailed(failed) => crate::run::Ending::SetupFailed(failed.into()),
                 Ending::Unseen => crate::run::Ending::Unseen,
             },
-            stopped: end.stopped.map(Into::into),
+            stopped: end.stopped.map(|reason| Stopped { reason: reason.into(), rung: end.rung.map(Into::into) }),
+            out_of_memory: end.out_of_memory.map(Into::into),
             started_at: end.started_at_unix_micros.map(timestamp).transpose()?,
             ended_at: timestamp(end.ended_at_unix_micros)?,
-            usage: Usage {
-                cpu_user: Duration::from_micros(end.cpu_user_micros),
-                cpu_system: Duration::from_micros(end.cpu_system_micros),
-                peak_memory_bytes: end.peak_memory_bytes,
-            },
+            usage: end.usage.map_or_else(early, Into::into),
             output: OutputSummary {
                 bytes: end.output_bytes,
                 cut_bytes: end.output_cut_bytes,

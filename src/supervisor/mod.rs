@@ -31,6 +31,7 @@ mod serve;
 mod streams;
 mod token;
 mod tree;
+mod usage;
 
 pub use attempt::{GIVE_UP, SETUP_DEADLINE};
 pub use client::{Incoming, Link, LinkError, Request, Supervisor};

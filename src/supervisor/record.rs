@@ -61,6 +61,8 @@ pub(super) struct Process {
 pub(super) struct Executed {
     pub wall: Timestamp,
     pub monotonic: Monotonic,
+    /// The largest resident set of the child until then; absent in records of older versions.
+    pub resident_bytes: Option<u64>,
 }
 
 /// How far the stop ladder is.
@@ -132,7 +134,10 @@ mod tests {
     use nix::sys::signal::Signal;
 
     use super::*;
-    use crate::run::{Ending, OutputSummary, Usage};
+    use crate::run::{
+        ContextSwitches, CpuTime, Ending, IoBytes, MemoryMeasure, OutOfMemory, OutputSummary, PeakMemory, Rung,
+        Stopped, Usage,
+    };
 
     fn facts() -> Facts {
         Facts {
@@ -153,13 +158,16 @@ mod tests {
     fn end() -> AttemptEnd {
         AttemptEnd {
             ending: Ending::Exited { wait_status: 256 },
-            stopped: Some(StopReason::Cancelled),
+            stopped: Some(Stopped { reason: StopReason::Cancelled, rung: Some(Rung::Kill) }),
+            out_of_memory: Some(OutOfMemory { limit_bytes: Some(7), peak_bytes: Some(8) }),
             started_at: Some(Timestamp::from_timestamp_micros(1_793_536_496_789_012).unwrap()),
             ended_at: Timestamp::from_timestamp_micros(1_793_536_496_789_013).unwrap(),
             usage: Usage {
-                cpu_user: Duration::from_micros(1),
-                cpu_system: Duration::from_micros(2),
-                peak_memory_bytes: 3,
+                cpu: Some(CpuTime { user: Duration::from_micros(1), system: Duration::from_micros(2) }),
+                peak_memory: Some(PeakMemory { bytes: 3, of: MemoryMeasure::AtMost }),
+                io: Some(IoBytes { read: 9, written: 10 }),
+                context_switches: Some(ContextSwitches { voluntary: 11, involuntary: 12 }),
+                peak_processes: Some(13),
             },
             output: OutputSummary { bytes: 4, cut_bytes: 5, lost_bytes: 6, ..OutputSummary::default() },
         }
@@ -171,11 +179,13 @@ mod tests {
         let executed = Executed {
             wall: Timestamp::from_timestamp_micros(1_793_536_496_789_012).unwrap(),
             monotonic: Monotonic::from_duration(Duration::from_nanos(5)),
+            resident_bytes: Some(4096),
         };
         let process = Process { pid: Pid::from_raw(7), start_ticks: 99 };
         let stopping =
             Stopping { reason: StopReason::TimedOut, kill_at: Monotonic::from_duration(Duration::from_secs(9)) };
-        let failure = SetupFailure { step: "execute".into(), path: Some("/bin/no".into()), errno: 2 };
+        let failure =
+            SetupFailure { user: Some("www".into()), ..SetupFailure::of_daemon("execute", Some("/bin/no".into()), 2) };
         drop(begin(dir.path(), &facts()).unwrap());
         add(dir.path(), &Line::Process(process.into())).unwrap();
         add(dir.path(), &Line::Executing(executed.into())).unwrap();
@@ -206,8 +216,16 @@ mod tests {
         );
         let dir = tempfile::tempdir().unwrap();
         drop(begin(dir.path(), &facts()).unwrap());
-        add(dir.path(), &Line::Ended(Box::new((&end()).into()))).unwrap();
-        assert_eq!(fs::read_to_string(dir.path().join(NAME)).unwrap(), text);
+        let begun = fs::read_to_string(dir.path().join(NAME)).unwrap();
+        assert_eq!(text.split_inclusive('\n').next(), Some(begun.as_str()));
+        fs::write(dir.path().join(NAME), text).unwrap();
+        let early = AttemptEnd {
+            stopped: Some(Stopped { reason: StopReason::Cancelled, rung: None }),
+            out_of_memory: None,
+            usage: Usage { io: None, context_switches: None, peak_processes: None, ..end().usage },
+            ..end()
+        };
+        assert_eq!(Record::read(dir.path()).unwrap().unwrap().end, Some(early));
     }
 
     #[test]

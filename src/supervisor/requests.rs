@@ -56,7 +56,8 @@ impl Supervisor {
     /// The inventory: what runs, and what ended and was not acknowledged.
     fn report_everything(&mut self) {
         let started: Vec<Report> = self.attempts.values().filter_map(Supervisor::started).collect();
-        let ended = self.ends.iter().map(|(id, end)| Report::Ended { attempt: id.clone(), end: end.end.clone() });
+        let ended =
+            self.ends.iter().map(|(id, end)| Report::Ended { attempt: id.clone(), end: Box::new(end.end.clone()) });
         for report in started.into_iter().chain(ended.collect::<Vec<_>>()) {
             self.report(&report);
         }
@@ -65,7 +66,7 @@ impl Supervisor {
     /// Says what is known of an attempt, here or on disk. An attempt that is being set up is reported when it is not.
     pub fn find(&mut self, id: &AttemptId) {
         if let Some(end) = self.ends.get(id) {
-            let report = Report::Ended { attempt: id.clone(), end: end.end.clone() };
+            let report = Report::Ended { attempt: id.clone(), end: Box::new(end.end.clone()) };
             return self.report(&report);
         }
         match self.by_id.get(id).and_then(|key| self.attempts.get(key)) {
@@ -85,6 +86,9 @@ impl Supervisor {
             return;
         }
         self.ends.remove(id);
-        self.journal.forget(id);
+        // What goes on is to be found by the next supervisor, too: somebody has to read what it prints.
+        if !self.left.contains(id) {
+            self.journal.forget(id);
+        }
     }
 }

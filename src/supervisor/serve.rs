@@ -17,6 +17,7 @@ use super::clock;
 use super::engines::Engines;
 use super::host::Host;
 use super::instance::{Instance, InstanceError};
+use super::isolate::syscalls::Filters;
 use super::journal::Journal;
 use super::streams::DRAIN_BYTES;
 use super::token::{Key, Token};
@@ -86,6 +87,8 @@ pub(super) struct Supervisor {
     pub by_pid: HashMap<Pid, Key>,
     /// Attempts whose main process has ended.
     pub ending: BTreeSet<Key>,
+    /// Those of them whose end was told and whose processes go on.
+    pub left: BTreeSet<AttemptId>,
     /// Whether something happened that may have ended one of them.
     pub look_at_ending: bool,
     /// Ends that the engine has not acknowledged.
@@ -96,6 +99,8 @@ pub(super) struct Supervisor {
     next_key: Key,
     /// Bytes on their way from a pipe to a file.
     pub buffer: Vec<u8>,
+    /// What system calls of jobs go through, by what was asked for.
+    pub filters: Filters,
     pub instance: Instance,
     signals: SignalFd,
     mode: Mode,
@@ -185,12 +190,14 @@ impl Supervisor {
             by_id: HashMap::new(),
             by_pid: HashMap::new(),
             ending: BTreeSet::new(),
+            left: BTreeSet::new(),
             look_at_ending: false,
             write_again_at: Monotonic::from_duration(Duration::ZERO),
             ends: BTreeMap::new(),
             timers: BTreeSet::new(),
             next_key: Key::FIRST,
             buffer: vec![0; DRAIN_BYTES],
+            filters: Filters::default(),
             instance,
             signals,
             mode: Mode::Idle { since: clock::now().monotonic },

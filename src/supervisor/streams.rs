@@ -47,6 +47,11 @@ impl Streams {
         Self { pipes, capture: Some(capture) }
     }
 
+    /// The reading ends of an attempt whose end was told.
+    pub fn dropping(pipes: [Option<OwnedFd>; 2]) -> Self {
+        Self { pipes, capture: None }
+    }
+
     /// The reading end, unless it is closed.
     pub fn pipe(&self, stream: Stream) -> Option<&OwnedFd> {
         self.pipes[stream.index()].as_ref()

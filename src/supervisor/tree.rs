@@ -8,6 +8,7 @@ use nix::unistd::{Pid, getpgid};
 use super::cgroup::Cgroup;
 use super::environment::INVOCATION;
 use super::process::{Pidfd, ProcessTable, Stat, has_variable};
+use super::usage::Counted;
 
 /// How the processes of an attempt are found.
 #[derive(Debug)]
@@ -112,6 +113,14 @@ impl Tree {
         match self {
             Self::Cgroup(cgroup) => cgroup.processes(),
             Self::Walk(walk) => Ok(walk.members(&ProcessTable::read()?).map(|stat| stat.pid).collect()),
+        }
+    }
+
+    /// What its cgroup counted, when it has one. To be asked before [`Tree::gone`], which takes the cgroup away.
+    pub fn counted(&self) -> Counted {
+        match self {
+            Self::Cgroup(cgroup) => Counted::read(cgroup.path()),
+            Self::Walk(_) => Counted::default(),
         }
     }
 

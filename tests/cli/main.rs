@@ -3,8 +3,10 @@
 
 mod codes;
 mod drive;
+mod lists;
 mod logs;
 mod pages;
 mod reference;
+mod shells;
 mod terminals;
 mod world;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 
 use nix::pty::{Winsize, openpty};
 
@@ -40,6 +41,34 @@ fn a_table_fits_a_narrow_terminal_and_is_whole_without_one() {
     }
     let whole = String::from_utf8(world.jobctl(&["list"]).stdout).expect("text");
     assert!(whole.contains("whatever one does") && !whole.contains('…'), "{whole}");
+}
+
+#[test]
+fn a_watched_list_changes_with_the_jobs_until_ctrl_c() {
+    let world = World::new(JOBS);
+    assert_eq!(world.code(&["list", "--watch"]), 2, "there is no terminal");
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let terminal = openpty(Some(&size), None).expect("a terminal");
+    let mut command = world.command(&["list", "--watch", "--color", "never"]);
+    command.env("TERM", "xterm").stdout(terminal.slave.try_clone().expect("a descriptor")).stderr(Stdio::null());
+    let mut child = command.spawn().expect("jobctl runs");
+    drop((command, terminal.slave));
+    let screen = Arc::new(Mutex::new(String::new()));
+    let (seen, mut master) = (Arc::clone(&screen), File::from(terminal.master));
+    let reader = std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = master.read(&mut bytes) {
+            seen.lock().expect("whole").push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+    });
+    let shows = |word: &str| screen.lock().expect("whole").contains(word).then_some(());
+    world.wait_for("the first look", || shows("a-job-with"));
+    std::fs::write(world.path("jobs.d/newcomer.toml"), "command = 'true'").expect("a job");
+    world.wait_for("the new job", || shows("newcomer"));
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it is ours");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    reader.join().expect("it reads");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jobsd::run::StopReason;
 use jobsd::spec::{Isolation, OnLeftover, ProcessSpec};
 
-use crate::world::{lives, read_pid, wait_for, wait_status};
+use crate::world::{by_kill, by_signal, lives, read_pid, wait_for, wait_status};
 use crate::{job, open_world};
 
 fn with(on_leftover: OnLeftover) -> ProcessSpec {
@@ -47,7 +47,7 @@ fn waiting_ends_with_the_timeout_and_by_a_stop() {
     let mut timed = job("timed", &leaves(&world.path(""), "timed"), with(OnLeftover::Wait));
     timed.timeout = Some(Duration::from_millis(400));
     let end = world.run(&timed);
-    assert_eq!(end.stopped, Some(StopReason::TimedOut));
+    assert_eq!(end.stopped, by_signal(StopReason::TimedOut));
     assert!(!lives(read_pid(&world.path("timed"))));
     let stubborn = leaves(&world.path(""), "stubborn").replace("sh -c '", "sh -c 'trap \"\" TERM; ");
     let mut stopped = job("stubborn", &stubborn, with(OnLeftover::Wait));
@@ -56,7 +56,7 @@ fn waiting_ends_with_the_timeout_and_by_a_stop() {
     world.started(&stopped.attempt);
     let left = read_pid(&world.path("stubborn"));
     world.stop(&stopped.attempt, StopReason::Cancelled);
-    assert_eq!(world.ended(&stopped.attempt).stopped, Some(StopReason::Cancelled));
+    assert_eq!(world.ended(&stopped.attempt).stopped, by_kill(StopReason::Cancelled));
     assert!(!lives(left));
 }
 

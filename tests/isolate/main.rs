@@ -12,6 +12,7 @@ mod network;
 mod processes;
 mod strict;
 mod syscalls;
+mod traces;
 #[path = "../supervisor/world.rs"]
 mod world;
 

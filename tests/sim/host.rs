@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobsd::clock::{BootId, Timestamp};
-use jobsd::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, StopReason, Usage};
+use jobsd::run::{
+    AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, StopReason, Stopped, Usage,
+};
 use jobsd::spec::JobName;
 
 use crate::rng::Rng;
@@ -72,7 +74,7 @@ impl Host {
         let mut later = Vec::new();
         if rng.chance(30_000) {
             attempt.alive = false;
-            let failure = SetupFailure { step: "execute".into(), path: None, errno: 2 };
+            let failure = SetupFailure::of_daemon("execute", None, 2);
             attempt.end = Some(end(Ending::SetupFailed(failure), None, &attempt, now));
         } else {
             let exit = if rng.chance(250_000) { 256 } else { 0 };
@@ -174,7 +176,7 @@ impl HostAttempt {
     fn reports(&self, id: &AttemptId) -> Vec<Report> {
         let started = Report::Started { attempt: id.clone(), pid: 1000, at: self.started_at };
         match &self.end {
-            Some(end) => vec![Report::Ended { attempt: id.clone(), end: end.clone() }],
+            Some(end) => vec![Report::Ended { attempt: id.clone(), end: Box::new(end.clone()) }],
             None => vec![started],
         }
     }
@@ -188,7 +190,8 @@ impl HostAttempt {
 fn end(ending: Ending, stopped: Option<StopReason>, attempt: &HostAttempt, now: Timestamp) -> AttemptEnd {
     AttemptEnd {
         ending,
-        stopped,
+        stopped: stopped.map(|reason| Stopped { reason, rung: None }),
+        out_of_memory: None,
         started_at: Some(attempt.started_at),
         ended_at: now,
         usage: Usage::default(),

@@ -118,9 +118,14 @@ pub fn finished(run: &Run, exit_code: u8) -> Run {
     let end = AttemptEnd {
         ending: Ending::Exited { wait_status: i32::from(exit_code) << 8 },
         stopped: None,
+        out_of_memory: None,
         started_at: Some(run.created_at),
         ended_at,
-        usage: Usage { cpu_user: Duration::from_millis(7), cpu_system: Duration::ZERO, peak_memory_bytes: 1 << 21 },
+        usage: Usage {
+            cpu: Some(CpuTime { user: Duration::from_millis(7), system: Duration::ZERO }),
+            peak_memory: Some(PeakMemory { bytes: 1 << 21, of: MemoryMeasure::Process }),
+            ..Usage::default()
+        },
         output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0, ..OutputSummary::default() },
     };
     let mut run = run.clone();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use jobsd::run::{Ending, Report};
+use jobsd::run::{Ending, MemoryMeasure, Report};
 use jobsd::spec::{Environment, Identity};
 use nix::errno::Errno;
 
@@ -20,7 +20,7 @@ fn exit_codes_and_signals_are_told_as_they_are() {
         assert!(pid > 0);
         let end = world.ended(&plan.attempt);
         assert_eq!((wait_status(&end), end.stopped, end.started_at), (status, None, Some(at)), "{line}");
-        assert!(end.ended_at >= at && end.usage.peak_memory_bytes > 0);
+        assert!(end.ended_at >= at && end.usage.peak_memory.is_some_and(|memory| memory.bytes > 0));
     }
 }
 
@@ -28,9 +28,21 @@ fn exit_codes_and_signals_are_told_as_they_are() {
 fn usage_is_measured() {
     let world = World::new();
     let end = world.run(&plan("busy", &["sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"]));
-    assert!(end.usage.cpu_user.as_millis() > 20, "{:?}", end.usage);
+    let usage = end.usage;
+    assert!(usage.cpu.unwrap().user.as_millis() > 20, "{usage:?}");
+    let switches = usage.context_switches.unwrap();
+    assert!(switches.voluntary + switches.involuntary > 0, "{usage:?}");
     let end = world.run(&plan("big", &["sh", "-c", "x=$(head -c 30000000 /dev/zero | tr '\\0' x); echo ${#x}"]));
-    assert!(end.usage.peak_memory_bytes > 30_000_000, "{:?}", end.usage);
+    let memory = end.usage.peak_memory.unwrap();
+    assert!(memory.bytes > 30_000_000 && memory.of != MemoryMeasure::AtMost, "{:?}", end.usage);
+    // What is smaller than the supervisor's own copy before execution is not told from it, and says so.
+    let end = world.run(&plan("tiny", &["true"]));
+    assert_ne!(end.usage.peak_memory.unwrap().of, MemoryMeasure::Process, "{:?}", end.usage);
+    // Past the page cache, so that it reaches the disk before the program ends.
+    let file = world.path("written").display().to_string();
+    let written =
+        world.run(&plan("writes", &["dd", "if=/dev/zero", &format!("of={file}"), "bs=64k", "count=16", "conv=fsync"]));
+    assert!(written.usage.io.unwrap().written >= 1 << 20, "{:?}", written.usage);
 }
 
 #[test]

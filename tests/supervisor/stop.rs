@@ -6,7 +6,7 @@ use jobsd::run::StopReason;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::world::{World, lives, plan, read_pid, wait_for, wait_status};
+use crate::world::{World, by_kill, by_signal, lives, plan, read_pid, wait_for, wait_status};
 
 /// A program that ignores SIGTERM and so does its grandchild, which hides: forked twice, in a session of its own.
 fn stubborn(pids: &std::path::Path) -> String {
@@ -31,7 +31,7 @@ fn a_timeout_ends_the_whole_tree() {
     let inner = read_pid(&pids.with_extension("inner"));
     assert!(lives(inner) && lives(outer) && inner != outer);
     let end = world.ended(&plan.attempt);
-    assert_eq!((wait_status(&end), end.stopped), (Signal::SIGKILL as i32, Some(StopReason::TimedOut)));
+    assert_eq!((wait_status(&end), end.stopped), (Signal::SIGKILL as i32, by_kill(StopReason::TimedOut)));
     // The end is told when nothing is left, and not before.
     assert!(!lives(inner) && !lives(outer));
     let took = (end.ended_at - end.started_at.unwrap()).to_std().unwrap();
@@ -53,7 +53,7 @@ fn who_obeys_the_signal_is_not_killed() {
     // A second reason changes nothing.
     world.stop(&plan.attempt, StopReason::Replaced);
     let end = world.ended(&plan.attempt);
-    assert_eq!((wait_status(&end), end.stopped), (3 << 8, Some(StopReason::Cancelled)));
+    assert_eq!((wait_status(&end), end.stopped), (3 << 8, by_signal(StopReason::Cancelled)));
     // The shell may say before it that a signal ended its `sleep`.
     assert!(world.printed(&plan.attempt).ends_with(b"tidy\n"));
 }
@@ -150,8 +150,8 @@ fn the_hosts_shutdown_stops_every_run_and_keeps_the_ends() {
         other => panic!("{other:?}"),
     });
     ends.sort_by(|one, other| one.0.cmp(&other.0));
-    let shutdown = Some(StopReason::HostShutdown);
-    assert_eq!(ends, [("ignores".to_owned(), 9, shutdown), ("obeys".to_owned(), 0, shutdown)]);
+    let reason = StopReason::HostShutdown;
+    assert_eq!(ends, [("ignores".to_owned(), 9, by_kill(reason)), ("obeys".to_owned(), 0, by_signal(reason))]);
     // The shell may say before it that a signal ended its `sleep`.
     assert!(world.printed(&obeys.attempt).ends_with(b"bye\n"));
 }

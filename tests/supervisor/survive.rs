@@ -4,10 +4,11 @@ use std::fs;
 use std::time::Duration;
 
 use jobsd::run::{Ending, Report, StopReason};
+use jobsd::spec::OnLeftover;
 use jobsd::supervisor::{LinkError, Request};
 use nix::sys::signal::{Signal, kill};
 
-use crate::world::{World, lives, plan, read_pid, wait_for, wait_status};
+use crate::world::{World, by_kill, by_signal, lives, plan, read_pid, wait_for, wait_status};
 
 /// A program that counts its starts, and waits for a file to end.
 fn counting(world: &World) -> String {
@@ -55,7 +56,7 @@ fn ends_are_told_until_they_are_acknowledged() {
     for _ in 0..2 {
         world.disconnect();
         world.connect();
-        assert_eq!(world.report(), Report::Ended { attempt: plan.attempt.clone(), end: end.clone() });
+        assert_eq!(world.report(), Report::Ended { attempt: plan.attempt.clone(), end: Box::new(end.clone()) });
     }
     world.send(&Request::Acknowledge(plan.attempt.clone()));
     world.assert_silent();
@@ -87,7 +88,7 @@ fn runs_do_not_notice_that_the_engine_dies() {
         })
         .collect();
     ends.sort_by(|one, other| one.0.cmp(&other.0));
-    assert_eq!(ends, [("alone".to_owned(), 5 << 8, None), ("short".to_owned(), 15, Some(StopReason::TimedOut))]);
+    assert_eq!(ends, [("alone".to_owned(), 5 << 8, None), ("short".to_owned(), 15, by_signal(StopReason::TimedOut))]);
     assert_eq!(world.printed(&plan.attempt), b"begun\ndone\n");
 }
 
@@ -198,7 +199,10 @@ fn ladders_and_deadlines_survive_the_supervisor() {
     ends.sort_by(|one, other| one.0.cmp(&other.0));
     assert_eq!(
         ends,
-        [("stopping".to_owned(), Some(StopReason::Cancelled)), ("timed".to_owned(), Some(StopReason::TimedOut))]
+        [
+            ("stopping".to_owned(), by_kill(StopReason::Cancelled)),
+            ("timed".to_owned(), by_signal(StopReason::TimedOut))
+        ]
     );
 }
 
@@ -340,4 +344,51 @@ fn a_detached_supervisor_outlives_who_started_it_and_says_why_it_cannot() {
     assert!(fault.to_string().contains("file"), "{fault}");
     let log = fs::read_to_string(world.state_dir().join("supervisor.log")).unwrap();
     assert!(log.contains("an engine is connected"));
+}
+
+#[test]
+fn what_was_left_behind_does_not_hang_on_a_full_pipe_after_the_supervisor() {
+    let mut world = World::new();
+    let dir = world.path("").display().to_string();
+    // Four times what a pipe holds.
+    let left = format!(
+        "(setsid sh -c 'echo $$ > {dir}/left.new; mv {dir}/left.new {dir}/left; while [ ! -e {dir}/go ]; do sleep 0.02; done; \
+         head -c 262144 /dev/zero; touch {dir}/written; while :; do sleep 1000; done' &); \
+         while [ ! -e {dir}/left ]; do sleep 0.01; done"
+    );
+    let mut plan = plan("leaves", &["sh", "-c", &left]);
+    plan.process.on_leftover = OnLeftover::Leave;
+    world.launch(&plan);
+    let end = world.ended(&plan.attempt);
+    assert_eq!(wait_status(&end), 0);
+    world.send(&Request::Acknowledge(plan.attempt.clone()));
+    let pid = read_pid(&world.path("left"));
+    // The acknowledgement was heard when a later request was answered.
+    world.send(&Request::Find(Box::new(plan.clone())));
+    assert_eq!(world.ended(&plan.attempt), end);
+    world.kill_supervisor();
+    fs::write(world.path("go"), "").unwrap();
+    // Nobody reads: it fills its pipe and waits, and does not die of it.
+    wait_for("it waits in a write", || {
+        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap().split_whitespace().any(|child| {
+            let written = fs::read_to_string(format!("/proc/{child}/io")).unwrap_or_default();
+            written
+                .lines()
+                .find_map(|line| line.strip_prefix("wchar: ")?.parse().ok())
+                .is_some_and(|count: u64| count >= 32 << 10)
+                && fs::read_to_string(format!("/proc/{child}/stat")).is_ok_and(|stat| stat.contains(") S "))
+        })
+    });
+    assert!(!world.path("written").exists() && lives(pid));
+    world.start();
+    wait_for("the next supervisor reads on", || world.path("written").exists());
+    world.connect();
+    // Its end is told once more, and is the same.
+    assert_eq!(world.ended(&plan.attempt), end);
+    kill(pid, Signal::SIGKILL).unwrap();
+    world.send(&Request::Acknowledge(plan.attempt.clone()));
+    wait_for("it is forgotten", || {
+        let journal = fs::read_to_string(world.state_dir().join("supervisor.attempts")).unwrap();
+        journal.lines().last() == Some("-leaves/1/1")
+    });
 }

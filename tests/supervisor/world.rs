@@ -7,11 +7,21 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use jobsd::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, Report, SetupFailure, StopReason};
+use jobsd::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, Report, Rung, SetupFailure, StopReason, Stopped};
 use jobsd::spec::{Environment, Identity, OutputPolicy, ProcessSpec, StopPolicy};
 use jobsd::supervisor::{Incoming, Link, LinkError, Request, attempt_dir};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+/// An end for this reason, by the stop signal.
+pub fn by_signal(reason: StopReason) -> Option<Stopped> {
+    Some(Stopped { reason, rung: Some(Rung::Signal) })
+}
+
+/// An end for this reason, by SIGKILL.
+pub fn by_kill(reason: StopReason) -> Option<Stopped> {
+    Some(Stopped { reason, rung: Some(Rung::Kill) })
+}
 
 /// Longer than anything here takes, on a machine that does much else.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -179,7 +189,7 @@ impl World {
     pub fn ended(&self, attempt: &AttemptId) -> AttemptEnd {
         loop {
             match self.report() {
-                Report::Ended { attempt: which, end } if which == *attempt => return end,
+                Report::Ended { attempt: which, end } if which == *attempt => return *end,
                 Report::Started { attempt: which, .. } if which == *attempt => {}
                 other => panic!("{attempt} did not end: {other:?}"),
             }

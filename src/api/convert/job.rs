@@ -149,10 +149,11 @@ fn state(job: &Job, live: &[types::LiveRun]) -> JobState {
 }
 
 fn last_run(job: &Job, last: &LastRun) -> types::LastRun {
-    let (exit_code, signal) = match &last.outcome {
+    let (told, signal) = match &last.outcome {
         Outcome::Failed { exit_code } => (Some(*exit_code), None),
         Outcome::Signaled { signal, .. } => (None, Some(*signal)),
         Outcome::Succeeded
+        | Outcome::OutOfMemory(_)
         | Outcome::TimedOut
         | Outcome::Cancelled
         | Outcome::Replaced
@@ -163,7 +164,7 @@ fn last_run(job: &Job, last: &LastRun) -> types::LastRun {
     types::LastRun {
         run: RunId { job: job.name.clone(), number: last.number }.to_string(),
         outcome: outcome(&last.outcome),
-        exit_code,
+        exit_code: last.exit_code.or(told),
         signal,
         started_at: last.started_at.map(Time),
         ended_at: Time(last.ended_at),

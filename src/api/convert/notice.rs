@@ -18,6 +18,7 @@ pub fn delivery(delivery: &scheduler::Delivery) -> types::Delivery {
         Outcome::Failed { exit_code } => Some(exit_code),
         Outcome::Succeeded
         | Outcome::Signaled { .. }
+        | Outcome::OutOfMemory(_)
         | Outcome::TimedOut
         | Outcome::Cancelled
         | Outcome::Replaced

@@ -1,14 +1,15 @@
 //! Runs, skips and history.
 
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
 
 use super::{seconds, seconds_between};
 use crate::api::types::{self, Time};
 use crate::run::{
-    Attempt, AttemptEnd, Ending, Outcome, QueueReason, Run, RunState, SetupFailure, Skip, StopReason, Trigger,
+    Attempt, AttemptEnd, Ending, MemoryMeasure, OutOfMemory, Outcome, QueueReason, Run, RunState, Rung, SetupFailure,
+    Skip, StopReason, Trigger, meaning, signal_name,
 };
 use crate::store::HistoryEntry;
+use crate::units::format_size;
 
 /// A record of history.
 pub fn history_entry(entry: &HistoryEntry) -> types::Entry {
@@ -30,7 +31,7 @@ pub fn entry_of_run(run: &Run) -> types::Entry {
         | RunState::Stopping { .. }
         | RunState::Backoff { .. } => (None, None),
     };
-    let (exit_code, signal) = run.attempts.last().map(exit_of).unwrap_or_default();
+    let exit = run.attempts.last().map(Exit::of).unwrap_or_default();
     types::Entry {
         run: Some(run.id.to_string()),
         job: run.id.job.to_string(),
@@ -48,11 +49,13 @@ pub fn entry_of_run(run: &Run) -> types::Entry {
         started_at: started_at.map(Time),
         ended_at: ended_at.map(Time),
         duration_seconds: started_at.zip(ended_at).map(|(from, to)| seconds_between(from, to)),
-        exit_code,
-        signal,
+        exit_code: exit.code,
+        exit_meaning: exit.meaning(),
+        signal: exit.signal,
+        signal_name: exit.signal.map(signal_name),
         attempts: u32::try_from(run.attempts.len()).unwrap_or(u32::MAX),
         reason: reason(&run.state).map(str::to_owned),
-        explanation: explanation(run, None),
+        explanation: explanation(run),
         skipped: None,
     }
 }
@@ -77,7 +80,9 @@ pub fn entry_of_skip(skip: &Skip) -> types::Entry {
         ended_at: None,
         duration_seconds: None,
         exit_code: None,
+        exit_meaning: None,
         signal: None,
+        signal_name: None,
         attempts: 0,
         reason: Some(skip.reason.name().to_owned()),
         explanation: Some(skip.reason.explain().to_owned()),
@@ -95,8 +100,8 @@ pub(super) fn skip_span(skip: &Skip) -> types::SkipSpan {
     }
 }
 
-/// A run with its attempts. `user` is as whom its definition runs, where that is known and somebody else than the daemon.
-pub fn run(run: &Run, user: Option<&str>) -> types::Run {
+/// A run with its attempts.
+pub fn run(run: &Run) -> types::Run {
     let (pid, kill_at, next_attempt_at) = match &run.state {
         RunState::Running { pid, .. } => (Some(*pid), None, None),
         RunState::Stopping { pid, kill_at, .. } => (Some(*pid), Some(*kill_at), None),
@@ -104,20 +109,22 @@ pub fn run(run: &Run, user: Option<&str>) -> types::Run {
         RunState::Queued { .. } | RunState::Starting { .. } | RunState::Finished { .. } => (None, None, None),
     };
     types::Run {
-        entry: types::Entry { explanation: explanation(run, user), ..entry_of_run(run) },
+        entry: entry_of_run(run),
         number: run.id.number,
         revision: run.revision.to_string(),
         pid,
         kill_at: kill_at.map(Time),
         next_attempt_at: next_attempt_at.map(Time),
         output_removed_at: run.output_removed_at.map(Time),
-        attempt_records: run.attempts.iter().map(|one| attempt(one, user)).collect(),
+        attempt_records: run.attempts.iter().map(attempt).collect(),
     }
 }
 
-fn attempt(attempt: &Attempt, user: Option<&str>) -> types::Attempt {
+fn attempt(attempt: &Attempt) -> types::Attempt {
     let end = attempt.end.as_ref().map(|(end, _)| end);
-    let (exit_code, signal) = exit_of(attempt);
+    let usage = end.map(|end| end.usage).unwrap_or_default();
+    let stopped = end.and_then(|end| end.stopped);
+    let exit = Exit::of(attempt);
     let started = started_at(attempt);
     types::Attempt {
         attempt: attempt.number,
@@ -125,15 +132,27 @@ fn attempt(attempt: &Attempt, user: Option<&str>) -> types::Attempt {
         ended_at: end.map(|end| Time(end.ended_at)),
         duration_seconds: started.zip(end).map(|(from, end)| seconds_between(from, end.ended_at)),
         outcome: attempt.end.as_ref().map(|(_, outcome)| self::outcome(outcome)),
-        exit_code,
-        signal,
+        exit_code: exit.code,
+        exit_meaning: exit.meaning(),
+        signal: exit.signal,
+        signal_name: exit.signal.map(signal_name),
+        core_dumped: exit.signal.map(|_| exit.core_dumped),
+        stop_reason: stopped.map(|stopped| stop_reason(stopped.reason).to_owned()),
+        stop_rung: stopped.and_then(|stopped| stopped.rung).map(rung),
+        out_of_memory: end.and_then(|end| end.out_of_memory).map(out_of_memory),
         setup_failure: end.and_then(|end| match &end.ending {
-            Ending::SetupFailed(failure) => Some(setup_failure(failure, user)),
+            Ending::SetupFailed(failure) => Some(setup_failure(failure)),
             Ending::Exited { .. } | Ending::Unseen => None,
         }),
-        cpu_user_seconds: end.map(|end| seconds(end.usage.cpu_user)),
-        cpu_system_seconds: end.map(|end| seconds(end.usage.cpu_system)),
-        peak_memory_bytes: end.map(|end| end.usage.peak_memory_bytes),
+        cpu_user_seconds: usage.cpu.map(|cpu| seconds(cpu.user)),
+        cpu_system_seconds: usage.cpu.map(|cpu| seconds(cpu.system)),
+        peak_memory_bytes: usage.peak_memory.map(|memory| memory.bytes),
+        peak_memory_of: usage.peak_memory.map(|memory| memory_measure(memory.of)),
+        io_read_bytes: usage.io.map(|io| io.read),
+        io_written_bytes: usage.io.map(|io| io.written),
+        voluntary_context_switches: usage.context_switches.map(|switches| switches.voluntary),
+        involuntary_context_switches: usage.context_switches.map(|switches| switches.involuntary),
+        peak_processes: usage.peak_processes,
         output: end.map(output_bytes),
     }
 }
@@ -148,25 +167,61 @@ fn output_bytes(end: &AttemptEnd) -> types::OutputBytes {
     types::OutputBytes { bytes, cut_bytes, lost_bytes, limited_bytes, to: to.name().to_owned() }
 }
 
-/// Exit code and signal of an attempt, by its raw wait status.
-fn exit_of(attempt: &Attempt) -> (Option<u8>, Option<i32>) {
-    match attempt.end.as_ref().map(|(end, _)| &end.ending) {
-        Some(Ending::Exited { wait_status }) => {
-            let status = *wait_status;
-            let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
-            let signal = libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status));
-            (code.and_then(|code| u8::try_from(code).ok()), signal)
+/// How a main process ended, by its raw wait status. Nothing is known of one whose end nobody saw.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Exit {
+    code: Option<u8>,
+    signal: Option<i32>,
+    core_dumped: bool,
+}
+
+impl Exit {
+    fn of(attempt: &Attempt) -> Self {
+        match attempt.end.as_ref().map(|(end, _)| &end.ending) {
+            Some(Ending::Exited { wait_status }) => {
+                let status = *wait_status;
+                let code = libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
+                Self {
+                    code: code.and_then(|code| u8::try_from(code).ok()),
+                    signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
+                    core_dumped: libc::WIFSIGNALED(status) && libc::WCOREDUMP(status),
+                }
+            }
+            Some(Ending::SetupFailed(_) | Ending::Unseen) | None => Self::default(),
         }
-        Some(Ending::SetupFailed(_) | Ending::Unseen) | None => (None, None),
+    }
+
+    fn meaning(self) -> Option<String> {
+        self.code.and_then(meaning).map(|meaning| meaning.to_string())
     }
 }
 
-fn setup_failure(failure: &SetupFailure, user: Option<&str>) -> types::SetupFailure {
+const fn out_of_memory(killed: OutOfMemory) -> types::OutOfMemory {
+    types::OutOfMemory { limit_bytes: killed.limit_bytes, peak_bytes: killed.peak_bytes }
+}
+
+const fn rung(rung: Rung) -> types::Rung {
+    match rung {
+        Rung::Signal => types::Rung::Signal,
+        Rung::Kill => types::Rung::Kill,
+    }
+}
+
+const fn memory_measure(of: MemoryMeasure) -> types::MemoryMeasure {
+    match of {
+        MemoryMeasure::Tree => types::MemoryMeasure::Tree,
+        MemoryMeasure::Process => types::MemoryMeasure::Process,
+        MemoryMeasure::AtMost => types::MemoryMeasure::AtMost,
+    }
+}
+
+fn setup_failure(failure: &SetupFailure) -> types::SetupFailure {
     types::SetupFailure {
         step: failure.step.clone(),
         path: failure.path.as_ref().map(|path| path.display().to_string()),
         errno: failure.errno,
-        message: explain_setup(failure, user),
+        user: failure.user.clone(),
+        message: explain_setup(failure),
     }
 }
 
@@ -193,6 +248,7 @@ pub(super) const fn outcome(outcome: &Outcome) -> types::Outcome {
         Outcome::Succeeded => types::Outcome::Succeeded,
         Outcome::Failed { .. } => types::Outcome::Failed,
         Outcome::Signaled { .. } => types::Outcome::Signaled,
+        Outcome::OutOfMemory(_) => types::Outcome::OutOfMemory,
         Outcome::TimedOut => types::Outcome::TimedOut,
         Outcome::Cancelled => types::Outcome::Cancelled,
         Outcome::Replaced => types::Outcome::Replaced,
@@ -215,12 +271,7 @@ const fn reason(state: &RunState) -> Option<&'static str> {
     match state {
         RunState::Queued { reason: QueueReason::Overlap, .. } => Some("overlap"),
         RunState::Queued { reason: QueueReason::Replacing, .. } => Some("replacing"),
-        RunState::Starting { stop: Some(reason), .. } | RunState::Stopping { reason, .. } => Some(match reason {
-            StopReason::TimedOut => "timed_out",
-            StopReason::Cancelled => "cancelled",
-            StopReason::Replaced => "replaced",
-            StopReason::HostShutdown => "host_shutdown",
-        }),
+        RunState::Starting { stop: Some(reason), .. } | RunState::Stopping { reason, .. } => Some(stop_reason(*reason)),
         RunState::Starting { stop: None, .. }
         | RunState::Running { .. }
         | RunState::Backoff { .. }
@@ -228,9 +279,22 @@ const fn reason(state: &RunState) -> Option<&'static str> {
     }
 }
 
-fn explanation(run: &Run, user: Option<&str>) -> Option<String> {
+/// Why an attempt is, or was, stopped, in one word.
+const fn stop_reason(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::TimedOut => "timed_out",
+        StopReason::Cancelled => "cancelled",
+        StopReason::Replaced => "replaced",
+        StopReason::HostShutdown => "host_shutdown",
+    }
+}
+
+fn explanation(run: &Run) -> Option<String> {
     match &run.state {
-        RunState::Finished { outcome, .. } => explain(outcome, user),
+        RunState::Finished { outcome, .. } => {
+            let end = run.attempts.last().and_then(|attempt| attempt.end.as_ref());
+            explain(outcome, end.map(|(end, _)| end))
+        }
         RunState::Queued { .. }
         | RunState::Starting { .. }
         | RunState::Running { .. }
@@ -244,28 +308,50 @@ pub fn explain_outcome(outcome: &Outcome) -> Option<String> {
     explain(outcome, None)
 }
 
-fn explain(outcome: &Outcome, user: Option<&str>) -> Option<String> {
+/// How a run ended, in words; `None` for success, which needs none. `end` is that of its last attempt.
+fn explain(outcome: &Outcome, end: Option<&AttemptEnd>) -> Option<String> {
+    let stopped = |cause: &str| Some(format!("{cause}{}", explain_rung(end)));
     match outcome {
         Outcome::Succeeded => None,
-        Outcome::Failed { exit_code } => Some(format!("it exited with code {exit_code}")),
+        Outcome::Failed { exit_code } => Some(match meaning(*exit_code) {
+            Some(meaning) => format!("it exited with code {exit_code} ({meaning})"),
+            None => format!("it exited with code {exit_code}"),
+        }),
         Outcome::Signaled { signal, core_dumped } => {
             let core = if *core_dumped { " and left a core file" } else { "" };
             Some(format!("{} ended it{core}", signal_name(*signal)))
         }
-        Outcome::TimedOut => Some("its timeout was over".to_owned()),
-        Outcome::Cancelled => Some("it was cancelled".to_owned()),
-        Outcome::Replaced => Some("a newer run took its place".to_owned()),
-        Outcome::HostShutdown => Some("the machine went down".to_owned()),
-        Outcome::SetupFailed(failure) => Some(explain_setup(failure, user)),
+        Outcome::OutOfMemory(killed) => Some(explain_memory(*killed)),
+        Outcome::TimedOut => stopped("its timeout was over"),
+        Outcome::Cancelled => stopped("it was cancelled"),
+        Outcome::Replaced => stopped("a newer run took its place"),
+        Outcome::HostShutdown => stopped("the machine went down"),
+        Outcome::SetupFailed(failure) => Some(explain_setup(failure)),
         Outcome::Lost => Some("it may have run, and nobody saw its end".to_owned()),
     }
 }
 
-/// Steps that the rights of the job's user decide, by the supervisor's names (`supervisor::child`).
-const STEPS_OF_USER: [&str; 5] =
-    ["create working directory", "enter working directory", "open standard input", "read environment file", "execute"];
+/// In which phase of the stop ladder it ended. One that was never executed had no use for a signal.
+fn explain_rung(end: Option<&AttemptEnd>) -> &'static str {
+    let ran = end.filter(|end| end.started_at.is_some());
+    match ran.and_then(|end| end.stopped).and_then(|stopped| stopped.rung) {
+        Some(Rung::Signal) => "; it ended after the stop signal",
+        Some(Rung::Kill) => "; it did not end in its grace after the stop signal, and was killed",
+        None => "",
+    }
+}
 
-fn explain_setup(failure: &SetupFailure, user: Option<&str>) -> String {
+fn explain_memory(killed: OutOfMemory) -> String {
+    let peak = killed.peak_bytes.map(|bytes| format!(" (peak {})", format_size(bytes))).unwrap_or_default();
+    match killed.limit_bytes {
+        Some(limit) => {
+            format!("its memory reached the limit of {}{peak}, and the kernel killed it", format_size(limit))
+        }
+        None => format!("the machine, or a cgroup above the job, was out of memory{peak}, and the kernel killed it"),
+    }
+}
+
+fn explain_setup(failure: &SetupFailure) -> String {
     // The steps' names are the supervisor's (`supervisor::child`); the number would speak of a file.
     if let (Some(name), libc::ENOENT) = (&failure.path, failure.errno) {
         match failure.step.as_str() {
@@ -279,85 +365,128 @@ fn explain_setup(failure: &SetupFailure, user: Option<&str>) -> String {
         0 => String::new(),
         errno => format!(": {}", Errno::from_raw(errno).desc()),
     };
-    let denied = matches!(failure.errno, libc::EACCES | libc::EPERM) && STEPS_OF_USER.contains(&failure.step.as_str());
-    let whose = user.filter(|_| denied).map(|user| format!(" as user {user}")).unwrap_or_default();
+    let denied = matches!(failure.errno, libc::EACCES | libc::EPERM);
+    let user = failure.user.as_ref().filter(|_| denied);
+    let whose = user.map(|user| format!(" as user {user}")).unwrap_or_default();
     format!("cannot {}{about}{whose}{cause}", failure.step)
-}
-
-/// A signal's name, as in `SIGTERM`; a real-time signal's number.
-fn signal_name(number: i32) -> String {
-    Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |signal| signal.as_str().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::testing::{at, attempt_ended, finished_run};
+    use crate::api::testing::{attempt_ended, finished_run};
+    use crate::run::Stopped;
 
-    #[test]
-    fn a_timed_out_run_keeps_what_its_process_said() {
-        let mut run = finished_run("backup", 3, Outcome::TimedOut);
-        run.attempts = vec![attempt_ended(1, Ending::Exited { wait_status: 15 }, Outcome::TimedOut)];
-        let entry = entry_of_run(&run);
-        assert_eq!(entry.outcome, Some(types::Outcome::TimedOut));
-        assert_eq!((entry.exit_code, entry.signal), (None, Some(15)));
-        assert_eq!(entry.started_at, Some(Time(at("2026-11-21T02:30:00.25Z"))));
-        assert_eq!(entry.duration_seconds, Some(9.75));
-        assert_eq!(entry.explanation.as_deref(), Some("its timeout was over"));
+    fn with_end(outcome: Outcome, change: impl FnOnce(&mut AttemptEnd)) -> types::Run {
+        let mut run = finished_run("backup", 3, outcome.clone());
+        let mut attempt = attempt_ended(1, Ending::Exited { wait_status: 15 }, outcome);
+        change(&mut attempt.end.as_mut().unwrap().0);
+        run.attempts = vec![attempt];
+        super::run(&run)
     }
 
     #[test]
-    fn a_setup_failure_names_step_path_and_cause() {
-        let failure = SetupFailure {
-            step: "enter working directory".to_owned(),
-            path: Some("/srv/gone".into()),
-            errno: libc::ENOENT,
-        };
-        assert_eq!(
-            explain_setup(&failure, None),
-            "cannot enter working directory /srv/gone: No such file or directory"
-        );
-        let failure = SetupFailure { step: "look up user nobodyhome".to_owned(), path: None, errno: 0 };
-        assert_eq!(explain_setup(&failure, None), "cannot look up user nobodyhome");
-    }
-
-    #[test]
-    fn a_right_is_lacking_to_somebody() {
-        let failure = |step: &str, errno| SetupFailure { step: step.to_owned(), path: Some("/srv/app".into()), errno };
+    fn a_stopped_run_tells_in_which_phase_it_ended() {
         let table = [
-            ("execute", libc::EACCES, "cannot execute /srv/app as user www: Permission denied"),
-            ("execute", libc::ENOENT, "cannot execute /srv/app: No such file or directory"),
-            // The daemon does this.
-            ("fetch credentials", libc::EACCES, "cannot fetch credentials /srv/app: Permission denied"),
+            (Outcome::TimedOut, None, "its timeout was over"),
+            (Outcome::TimedOut, Some(Rung::Signal), "its timeout was over; it ended after the stop signal"),
+            (
+                Outcome::Cancelled,
+                Some(Rung::Kill),
+                "it was cancelled; it did not end in its grace after the stop signal, and was killed",
+            ),
         ];
-        for (step, errno, expected) in table {
-            let mut run = finished_run("backup", 3, Outcome::SetupFailed(failure(step, errno)));
-            run.attempts[0] = attempt_ended(1, Ending::SetupFailed(failure(step, errno)), Outcome::Lost);
-            let wire = super::run(&run, Some("www"));
+        for (outcome, rung, expected) in table {
+            let wire = with_end(outcome, |end| end.stopped = Some(Stopped { reason: StopReason::TimedOut, rung }));
+            assert_eq!(wire.entry.explanation.as_deref(), Some(expected));
+            assert_eq!(wire.attempt_records[0].stop_rung, rung.map(super::rung));
+            assert_eq!(wire.attempt_records[0].stop_reason.as_deref(), Some("timed_out"));
+            assert_eq!((wire.entry.exit_code, wire.entry.signal_name.as_deref()), (None, Some("SIGTERM")));
+            assert_eq!(wire.entry.duration_seconds, Some(9.75));
+        }
+        let never_ran = with_end(Outcome::Cancelled, |end| {
+            end.stopped = Some(Stopped { reason: StopReason::Cancelled, rung: Some(Rung::Kill) });
+            end.started_at = None;
+        });
+        assert_eq!(never_ran.entry.explanation.as_deref(), Some("it was cancelled"));
+    }
+
+    #[test]
+    fn want_of_memory_is_told_with_limit_and_peak() {
+        let killed = |limit_bytes, peak_bytes| OutOfMemory { limit_bytes, peak_bytes };
+        for (killed, expected) in [
+            (
+                killed(Some(64 << 20), Some(64 << 20)),
+                "its memory reached the limit of 64.0 MiB (peak 64.0 MiB), and the kernel killed it",
+            ),
+            (killed(None, None), "the machine, or a cgroup above the job, was out of memory, and the kernel killed it"),
+        ] {
+            let wire = with_end(Outcome::OutOfMemory(killed), |end| end.out_of_memory = Some(killed));
+            assert_eq!(wire.entry.outcome, Some(types::Outcome::OutOfMemory));
+            assert_eq!(wire.entry.explanation.as_deref(), Some(expected));
+            assert_eq!(wire.attempt_records[0].out_of_memory, Some(out_of_memory(killed)));
+        }
+    }
+
+    #[test]
+    fn what_nobody_measured_is_null() {
+        let wire = with_end(Outcome::Lost, |end| end.usage = crate::run::Usage::default());
+        let attempt = serde_json::to_value(&wire.attempt_records[0]).unwrap();
+        for key in ["cpu_user_seconds", "peak_memory_bytes", "peak_memory_of", "io_read_bytes", "peak_processes"] {
+            assert_eq!(attempt.get(key), Some(&serde_json::Value::Null), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_setup_failure_names_step_path_user_and_cause() {
+        let table = [
+            ("execute", libc::EACCES, Some("www"), "cannot execute /srv/app as user www: Permission denied"),
+            ("execute", libc::ENOENT, Some("www"), "cannot execute /srv/app: No such file or directory"),
+            // The daemon does this.
+            ("fetch credentials", libc::EACCES, None, "cannot fetch credentials /srv/app: Permission denied"),
+            ("set-up", 0, None, "cannot set-up /srv/app"),
+        ];
+        for (step, errno, user, expected) in table {
+            let failure = SetupFailure {
+                user: user.map(str::to_owned),
+                ..SetupFailure::of_daemon(step, Some("/srv/app".into()), errno)
+            };
+            let ending = Ending::SetupFailed(failure.clone());
+            let wire = with_end(Outcome::SetupFailed(failure), |end| end.ending = ending);
             assert_eq!(wire.entry.explanation.as_deref(), Some(expected));
             assert_eq!(wire.attempt_records[0].setup_failure.as_ref().unwrap().message, expected);
         }
-        assert_eq!(
-            explain_setup(&failure("execute", libc::EACCES), None),
-            "cannot execute /srv/app: Permission denied"
-        );
     }
 
     #[test]
     fn an_unknown_account_is_no_missing_file() {
-        let failure =
-            |step: &str, errno| SetupFailure { step: step.to_owned(), path: Some("nobodyhome".into()), errno };
-        assert_eq!(explain_setup(&failure("look up user", libc::ENOENT), None), "there is no user nobodyhome");
-        assert_eq!(explain_setup(&failure("look up group", libc::ENOENT), None), "there is no group nobodyhome");
-        let other = explain_setup(&failure("look up user", libc::EIO), None);
+        let failure = |step: &str, errno| SetupFailure::of_daemon(step, Some("nobodyhome".into()), errno);
+        assert_eq!(explain_setup(&failure("look up user", libc::ENOENT)), "there is no user nobodyhome");
+        assert_eq!(explain_setup(&failure("look up group", libc::ENOENT)), "there is no group nobodyhome");
+        let other = explain_setup(&failure("look up user", libc::EIO));
         assert_eq!(other, "cannot look up user nobodyhome: I/O error");
     }
 
     #[test]
-    fn exit_code_and_signal_follow_the_wait_status() {
-        for (wait_status, code, signal) in [(0, Some(0), None), (0x0300, Some(3), None), (9, None, Some(9))] {
+    fn code_signal_and_core_follow_the_wait_status() {
+        for (wait_status, code, signal, core_dumped) in [
+            (0, Some(0), None, false),
+            (0x0300, Some(3), None, false),
+            (9, None, Some(9), false),
+            (139, None, Some(11), true),
+        ] {
             let attempt = attempt_ended(1, Ending::Exited { wait_status }, Outcome::Succeeded);
-            assert_eq!(exit_of(&attempt), (code, signal), "{wait_status:#x}");
+            assert_eq!(Exit::of(&attempt), Exit { code, signal, core_dumped }, "{wait_status:#x}");
         }
+    }
+
+    #[test]
+    fn an_exit_code_is_told_with_its_convention() {
+        let wire = with_end(Outcome::Failed { exit_code: 127 }, |end| {
+            end.ending = Ending::Exited { wait_status: 127 << 8 };
+        });
+        let expected = "it exited with code 127 (a command was not found, by sh(1))";
+        assert_eq!(wire.entry.explanation.as_deref(), Some(expected));
+        assert_eq!(wire.entry.exit_meaning.as_deref(), Some("a command was not found, by sh(1)"));
     }
 }

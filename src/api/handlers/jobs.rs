@@ -81,7 +81,12 @@ impl Filter {
 
 fn is_failing(job: &Job) -> bool {
     let failed = |outcome| match outcome {
-        Outcome::Failed | Outcome::Signaled | Outcome::TimedOut | Outcome::SetupFailed | Outcome::Lost => true,
+        Outcome::Failed
+        | Outcome::Signaled
+        | Outcome::OutOfMemory
+        | Outcome::TimedOut
+        | Outcome::SetupFailed
+        | Outcome::Lost => true,
         Outcome::Succeeded
         | Outcome::Cancelled
         | Outcome::Replaced

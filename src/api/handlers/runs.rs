@@ -17,10 +17,11 @@ use crate::api::error::ApiError;
 use crate::api::extract::{JobParam, QueryOf, RunParam};
 use crate::api::state::Api;
 use crate::api::types::{self, Cancelled, Entry, ErrorCode, HistoryPage, Outcome, Runs, Time, Triggered};
+use crate::clock::Timestamp;
 use crate::run::{Run, RunId, RunState};
 use crate::scheduler::{Announcement, Answer, Command};
 use crate::spec::JobName;
-use crate::store::{HistoryEntry, HistoryKey, HistoryQuery};
+use crate::store::{HistoryEntry, HistoryKey, HistoryQuery, RecentPlace};
 
 /// Records in one answer at most; `next` leads on.
 pub const HISTORY_PAGE_LIMIT: usize = 1000;
@@ -140,14 +141,41 @@ fn parse_outcomes(text: &str) -> Result<Vec<Outcome>, ApiError> {
 pub struct RecentQuery {
     /// At most so many finished runs and skips; [`HISTORY_PAGE`] unless said. Live runs are all shown.
     limit: Option<usize>,
+    /// Those older than this place, the `next` of an earlier answer; without the live runs.
+    before: Option<String>,
 }
 
 /// `GET /v1/runs`
 pub async fn recent(State(api): State<Api>, QueryOf(query): QueryOf<RecentQuery>) -> Result<Json<Runs>, ApiError> {
     let limit = query.limit.unwrap_or(HISTORY_PAGE).min(HISTORY_PAGE_LIMIT);
-    let live = api.handle().snapshot().live.values().map(|run| convert::entry_of_run(run)).collect();
-    let recent = read_store(&api, move |store| store.recent(limit)).await?;
-    Ok(Json(Runs { live, recent: recent.iter().map(convert::history_entry).collect() }))
+    let before = query.before.as_deref().map(parse_recent_place).transpose()?;
+    let live = match &before {
+        Some(_) => Vec::new(),
+        None => api.handle().snapshot().live.values().map(|run| convert::entry_of_run(run)).collect(),
+    };
+    // One more than wanted tells whether there are more.
+    let mut recent = read_store(&api, move |store| store.recent(before.as_ref(), limit + 1)).await?;
+    let more = recent.len() > limit;
+    recent.truncate(limit);
+    let next = recent.last().filter(|_| more).map(|entry| write_recent_place(&RecentPlace::of(entry)));
+    Ok(Json(Runs { live, recent: recent.iter().map(convert::history_entry).collect(), next }))
+}
+
+/// `MICROSECONDS:JOB:PLACE`; a job's name has no colon.
+fn write_recent_place(place: &RecentPlace) -> String {
+    format!("{}:{}:{}", place.at.timestamp_micros(), place.job, write_place(place.place))
+}
+
+fn parse_recent_place(text: &str) -> Result<RecentPlace, ApiError> {
+    let parts: Vec<&str> = text.split(':').collect();
+    if let [at, job, place] = parts[..]
+        && let Some(at) = at.parse().ok().and_then(Timestamp::from_timestamp_micros)
+        && let Ok(job) = JobName::new(job)
+    {
+        return Ok(RecentPlace { at, job, place: parse_place(place)? });
+    }
+    Err(ApiError::new(ErrorCode::BadRequest, format!("before: {text:?} is no place among the records of all jobs"))
+        .hint("give `next` of an earlier answer"))
 }
 
 /// Query of `GET /v1/jobs/{job}/runs/{number}`.
@@ -175,14 +203,7 @@ pub async fn show(
             }
         }
     };
-    Ok(Json(convert::run(&run, user_of(&api, &run).as_deref())))
-}
-
-/// As whom a run's definition runs, while it is the one in force.
-fn user_of(api: &Api, run: &Run) -> Option<String> {
-    let snapshot = api.handle().snapshot();
-    let spec = snapshot.jobs.get(&run.id.job)?.spec.as_ref()?;
-    spec.identity.user.clone().filter(|_| spec.revision == run.revision)
+    Ok(Json(convert::run(&run)))
 }
 
 /// The run when it is over: at once, or with the announcement of its end.
@@ -286,6 +307,16 @@ pub(super) fn unexpected(answer: &Answer) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_among_all_jobs_are_read_as_they_are_written() {
+        for text in ["1793536496789012:backup:42", "-1:a.b-c_d:0.7"] {
+            assert_eq!(write_recent_place(&parse_recent_place(text).unwrap()), text);
+        }
+        for text in ["", "42", "1:backup", "x:backup:1", "1:Backup:1", "1:backup:x", "1:a:1:1"] {
+            assert!(parse_recent_place(text).is_err(), "{text:?}");
+        }
+    }
 
     #[test]
     fn places_are_read_as_they_are_written() {

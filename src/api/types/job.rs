@@ -167,7 +167,7 @@ pub struct LastRun {
     pub run: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// Its exit code, when it did not succeed and had one.
+    /// The exit code of its last attempt, when that exited.
     pub exit_code: Option<u8>,
     /// The signal that ended it, when one did.
     pub signal: Option<i32>,

@@ -37,8 +37,10 @@ pub use job::{
 pub use notice::{Delivery, NoticesHealth, NotifyTarget, NotifyTestRequest, NotifyTested, TestedDelivery};
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use process::{Bandwidth, Isolation, Limits, Process, Rlimit};
-pub use run::{Attempt, Cancelled, Entry, HistoryPage, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered};
+pub use run::{
+    Attempt, Cancelled, Entry, HistoryPage, OutOfMemory, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered,
+};
 pub use state::{Acknowledged, Compacted, ExportRequest, Exported};
 pub use statistics::{Halves, JobStatistics, Quantiles, StatisticsPage};
 pub use time::Time;
-pub use words::{JobState, Outcome, RunState, Stream, Trigger};
+pub use words::{JobState, MemoryMeasure, Outcome, RunState, Rung, Stream, Trigger};

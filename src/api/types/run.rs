@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, RunState, Time, Trigger};
+use super::{MemoryMeasure, Outcome, RunState, Rung, Time, Trigger};
 
 /// Answer of `GET /v1/jobs/{job}/runs`: a page of a job's history, newest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +21,9 @@ pub struct Runs {
     pub live: Vec<Entry>,
     /// Finished runs and skips of all jobs, newest first.
     pub recent: Vec<Entry>,
+    /// When older ones follow: the value for `before` that asks for them.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// One record of history: a run, or occurrences that did not become one.
@@ -54,8 +57,12 @@ pub struct Entry {
     pub duration_seconds: Option<f64>,
     /// The exit code of its last attempt, when that exited.
     pub exit_code: Option<u8>,
+    /// What the exit code means by convention, and by whose; null for 0 and for codes without one.
+    pub exit_meaning: Option<String>,
     /// The signal that ended its last attempt, when one did.
     pub signal: Option<i32>,
+    /// The signal's name, as in `SIGTERM`.
+    pub signal_name: Option<String>,
     /// How many attempts were launched.
     pub attempts: u32,
     /// Of a skip why, in one stable word; of a live run what it waits for or why it is being stopped.
@@ -116,18 +123,53 @@ pub struct Attempt {
     pub outcome: Option<Outcome>,
     /// Its exit code, when it exited.
     pub exit_code: Option<u8>,
+    /// What the exit code means by convention, and by whose.
+    pub exit_meaning: Option<String>,
     /// The signal that ended it, when one did.
     pub signal: Option<i32>,
+    /// The signal's name, as in `SIGTERM`.
+    pub signal_name: Option<String>,
+    /// Whether it left a core file, when a signal ended it.
+    pub core_dumped: Option<bool>,
+    /// Why it was stopped, in one word, when it was: `timed_out`, `cancelled`, `replaced`, `host_shutdown`.
+    pub stop_reason: Option<String>,
+    /// How far the stop ladder went.
+    pub stop_rung: Option<Rung>,
+    /// That the kernel killed in it for want of memory.
+    pub out_of_memory: Option<OutOfMemory>,
     /// Why the program could not be executed.
     pub setup_failure: Option<SetupFailure>,
-    /// CPU time in user mode.
+    /// CPU time in user mode: of the whole tree where it has a cgroup, else of the main process and its waited-for
+    /// descendants. Null, as everything below, when nobody could measure it.
     pub cpu_user_seconds: Option<f64>,
     /// CPU time in kernel mode.
     pub cpu_system_seconds: Option<f64>,
-    /// Largest resident set of one process.
+    /// The most memory that it had.
     pub peak_memory_bytes: Option<u64>,
+    /// What that is the amount of.
+    pub peak_memory_of: Option<MemoryMeasure>,
+    /// Bytes read from disks, page cache left out: of the whole tree where its cgroup counts them, else of the main
+    /// process and its waited-for descendants.
+    pub io_read_bytes: Option<u64>,
+    /// Bytes written to disks, likewise.
+    pub io_written_bytes: Option<u64>,
+    /// How often its processes waited for something.
+    pub voluntary_context_switches: Option<u64>,
+    /// How often they had to make room for others.
+    pub involuntary_context_switches: Option<u64>,
+    /// The most processes and threads at once, where its cgroup counts them.
+    pub peak_processes: Option<u64>,
     /// What it printed; null while it has not ended.
     pub output: Option<OutputBytes>,
+}
+
+/// A kill by the kernel for want of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutOfMemory {
+    /// The job's own limit, when it was that which was reached.
+    pub limit_bytes: Option<u64>,
+    /// The most that the attempt had, where the kernel counts it.
+    pub peak_bytes: Option<u64>,
 }
 
 /// Why a program could not be executed.
@@ -139,7 +181,9 @@ pub struct SetupFailure {
     pub path: Option<String>,
     /// The error number; 0 when there is none.
     pub errno: i32,
-    /// The three in words.
+    /// Whose rights decided, when it was the job's user.
+    pub user: Option<String>,
+    /// All of it in words.
     pub message: String,
 }
 

@@ -91,6 +91,8 @@ words! {
         Failed = "failed",
         /// A signal that was not the daemon's ended it.
         Signaled = "signaled",
+        /// The kernel killed it, or a process of it, because its memory was used up.
+        OutOfMemory = "out_of_memory",
         /// Its `timeout` was over.
         TimedOut = "timed_out",
         /// Somebody stopped it.
@@ -105,6 +107,28 @@ words! {
         Lost = "lost",
         /// It never became a run; `reason` says why.
         Skipped = "skipped",
+    }
+}
+
+words! {
+    /// What an amount of memory is the amount of.
+    MemoryMeasure {
+        /// The whole tree of processes with its page cache, by its cgroup.
+        Tree = "tree",
+        /// The largest resident set of one process.
+        Process = "process",
+        /// No process had more; how much less cannot be told.
+        AtMost = "at_most",
+    }
+}
+
+words! {
+    /// How far the stop ladder went.
+    Rung {
+        /// The stop signal was enough.
+        Signal = "signal",
+        /// SIGKILL was sent.
+        Kill = "kill",
     }
 }
 

@@ -50,7 +50,7 @@ async fn a_watched_list_needs_a_terminal() {
 
 #[tokio::test]
 async fn history_of_all_jobs_and_what_is_left_to_the_client() {
-    let recent = Runs { live: Vec::new(), recent: history() };
+    let recent = Runs { live: Vec::new(), recent: history(), next: None };
     let page = HistoryPage { entries: history(), next: None };
     let daemon = Canned::new()
         .answers("GET /v1/runs?limit=1000", &recent)

@@ -161,7 +161,7 @@ pub fn ended(number: u64, wait_status: i32, outcome: run::Outcome) -> run::Run {
 }
 
 pub fn wire(run: &run::Run) -> Run {
-    convert::run(run, None)
+    convert::run(run)
 }
 
 /// Runs and skips of backup, newest first.

@@ -80,7 +80,8 @@ async fn show_a_run() {
     let setup = SetupFailure {
         step: "enter working directory".to_owned(),
         path: Some("/srv/gone".into()),
-        errno: libc::ENOENT,
+        errno: libc::EACCES,
+        user: Some("postgres".to_owned()),
     };
     let outcome = run::Outcome::SetupFailed(setup.clone());
     let mut run = ended(44, 0, outcome.clone());
@@ -131,7 +132,7 @@ async fn history_stops_at_its_limit_and_reads_page_by_page() {
 #[tokio::test]
 async fn history_conditions_reach_the_daemon() {
     let path = "GET /v1/jobs/backup/runs?limit=1000\
-                &outcome=failed%2Csignaled%2Ctimed_out%2Csetup_failed%2Clost\
+                &outcome=failed%2Csignaled%2Cout_of_memory%2Ctimed_out%2Csetup_failed%2Clost\
                 &since=2026-11-20T12%3A00%3A00Z&until=2026-11-21T07%3A00%3A00Z";
     let daemon = Canned::new().answers(path, &HistoryPage { entries: Vec::new(), next: None });
     let done = jobctl(&daemon, None, "history backup --failed --since 1d --until 08:00").await;

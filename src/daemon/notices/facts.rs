@@ -99,6 +99,7 @@ impl Facts {
                 Outcome::Failed { exit_code } => self.set("JOBSD_EXIT_CODE", exit_code.to_string()),
                 Outcome::Signaled { signal, .. } => self.set("JOBSD_SIGNAL", signal.to_string()),
                 Outcome::TimedOut | Outcome::Cancelled | Outcome::Replaced | Outcome::HostShutdown | Outcome::Lost => {}
+                Outcome::OutOfMemory(_) => {}
                 Outcome::SetupFailed(failure) => self.line("cause", cause(failure)),
             }
             if failures > 1 && outcome.is_failure() {
@@ -161,6 +162,7 @@ fn words(outcome: &Outcome) -> String {
         Outcome::Succeeded => "succeeded".to_owned(),
         Outcome::Failed { exit_code } => format!("failed with exit code {exit_code}"),
         Outcome::Signaled { .. } => "was ended by a signal".to_owned(),
+        Outcome::OutOfMemory(_) => "ran out of memory".to_owned(),
         Outcome::TimedOut => "timed out".to_owned(),
         Outcome::Cancelled => "was cancelled".to_owned(),
         Outcome::Replaced => "was replaced by a newer run".to_owned(),

@@ -15,9 +15,10 @@ impl One {
             started_at: Some(self.wall),
             ended_at: self.wall,
             usage: Usage::default(),
+            out_of_memory: None,
             output: OutputSummary { bytes: printed, ..OutputSummary::default() },
         };
-        self.step(Event::Report(Report::Ended { attempt, end }))
+        self.step(Event::Report(Report::Ended { attempt, end: end.into() }))
     }
 
     fn trigger(&mut self) -> u64 {
@@ -46,9 +47,10 @@ impl One {
             started_at: Some(self.wall),
             ended_at: self.wall,
             usage: Usage::default(),
+            out_of_memory: None,
             output: OutputSummary::default(),
         };
-        self.step(Event::Report(Report::Ended { attempt: notice.attempt(), end }))
+        self.step(Event::Report(Report::Ended { attempt: notice.attempt(), end: end.into() }))
     }
 
     fn pass(&mut self, seconds: u64) -> Decision {

@@ -7,6 +7,7 @@ mod attempt;
 mod job;
 mod notice;
 mod run;
+mod usage;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -76,7 +76,7 @@ fn a_run_leaves_the_live_ones_when_it_ends() {
     let running = RunState::Running { attempt: 1, pid: 7, started_at: at(1) };
     commit(&opened.store, vec![run(Run { state: running, ..queued("a", 1) })]).expect("durable");
     commit(&opened.store, vec![run(finished("a", 1))]).expect("durable");
-    assert_eq!(opened.store.reader().recent(10).expect("readable"), [HistoryEntry::Run(finished("a", 1))]);
+    assert_eq!(opened.store.reader().recent(None, 10).expect("readable"), [HistoryEntry::Run(finished("a", 1))]);
     opened.store.close();
     assert_eq!(open_ignoring_sources(dir.path()), []);
 }
@@ -133,7 +133,7 @@ fn later_changes_of_one_commit_replace_earlier_ones() {
     let changes =
         vec![run(queued("a", 1)), run(finished("a", 1)), Change::ForgetRun(run_id("a", 1)), run(finished("a", 1))];
     commit(&opened.store, changes).expect("durable");
-    assert_eq!(opened.store.reader().recent(10).expect("readable"), [HistoryEntry::Run(finished("a", 1))]);
+    assert_eq!(opened.store.reader().recent(None, 10).expect("readable"), [HistoryEntry::Run(finished("a", 1))]);
     opened.store.close();
     assert_eq!(open(dir.path()).recovered.live, []);
 }
@@ -232,7 +232,7 @@ fn a_closed_store_refuses() {
     let (health, reader) = (opened.store.health(), opened.store.reader());
     opened.store.close();
     assert_eq!(health.state(), WriteState::Closed);
-    assert!(reader.recent(1).is_err());
+    assert!(reader.recent(None, 1).is_err());
 }
 
 #[test]

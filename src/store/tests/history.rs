@@ -62,7 +62,7 @@ fn recent_is_by_end_across_jobs_and_without_live_runs() {
     ];
     let (_dir, store) = entries(changes);
     let names = |limit| -> Vec<String> {
-        let found = store.reader().recent(limit).expect("readable");
+        let found = store.reader().recent(None, limit).expect("readable");
         found
             .iter()
             .map(|entry| match entry {
@@ -73,6 +73,16 @@ fn recent_is_by_end_across_jobs_and_without_live_runs() {
     };
     assert_eq!(names(10), ["a", "d", "b"]);
     assert_eq!(names(2), ["a", "d"]);
+    // A page goes on where the one before ended.
+    let mut paged = Vec::new();
+    let mut before = None;
+    loop {
+        let page = store.reader().recent(before.as_ref(), 1).expect("readable");
+        let Some(last) = page.last() else { break };
+        before = Some(crate::store::RecentPlace::of(last));
+        paged.extend(page);
+    }
+    assert_eq!(paged, store.reader().recent(None, 10).expect("readable"));
     // A record of skips that grows moves forward and stays one entry.
     commit(&store, vec![Change::Skip(skip("d", 0, 1, 100))]).expect("durable");
     assert_eq!(names(10), ["d", "a", "b"]);
@@ -106,7 +116,7 @@ proptest! {
         prop_assert_eq!(&found, &expected);
         let live = expected.values().filter(|entry| is_live(entry)).count();
         prop_assert_eq!(opened.recovered.live.len(), live);
-        let ended = opened.store.reader().recent(1000).expect("readable");
+        let ended = opened.store.reader().recent(None, 1000).expect("readable");
         prop_assert_eq!(ended.len(), expected.len() - live);
         prop_assert!(ended.is_sorted_by_key(|entry| std::cmp::Reverse(entry.at())));
     }

@@ -119,6 +119,7 @@ fn golden() -> Vec<(String, Record)> {
         ("job-ran".to_owned(), Record::Job(job("backup"), Box::new(state_that_ran()))),
         ("run-finished".to_owned(), Record::Run(Box::new(finished("backup", 7)))),
         ("run-attempts".to_owned(), Record::Run(Box::new(run_with_attempts()))),
+        ("run-causes".to_owned(), Record::Run(Box::new(run_with_causes()))),
         ("run-output".to_owned(), Record::Run(Box::new(run_with_output_elsewhere()))),
     ];
     for (name, state) in states() {
@@ -149,6 +150,7 @@ fn full_state() -> crate::scheduler::JobState {
         last: Some(LastRun {
             number: 7,
             outcome: Outcome::Failed { exit_code: 3 },
+            exit_code: Some(3),
             started_at: Some(sample::at(4)),
             ended_at: sample::at(5),
         }),
@@ -188,17 +190,49 @@ fn states() -> Vec<(&'static str, RunState)> {
     ]
 }
 
+/// All that is told of an end.
+fn run_with_causes() -> Run {
+    let killed = OutOfMemory { limit_bytes: Some(1 << 26), peak_bytes: Some(1 << 26) };
+    let failure = SetupFailure {
+        user: Some("www".to_owned()),
+        ..SetupFailure::of_daemon("execute", Some("/srv/app".into()), 13)
+    };
+    let usage = Usage {
+        cpu: Some(CpuTime { user: std::time::Duration::ZERO, system: std::time::Duration::ZERO }),
+        peak_memory: Some(PeakMemory { bytes: 1 << 26, of: MemoryMeasure::Tree }),
+        io: Some(IoBytes { read: 1, written: 2 }),
+        context_switches: Some(ContextSwitches { voluntary: 3, involuntary: 4 }),
+        peak_processes: Some(5),
+    };
+    let stopped = Some(Stopped { reason: StopReason::TimedOut, rung: Some(Rung::Kill) });
+    let (exited, unknown) = (Ending::Exited { wait_status: 9 }, Usage::default());
+    let ends = [
+        (exited.clone(), None, Some(killed), Outcome::OutOfMemory(killed), usage),
+        (exited, stopped, None, Outcome::TimedOut, usage),
+        (Ending::SetupFailed(failure.clone()), None, None, Outcome::SetupFailed(failure), unknown),
+    ];
+    let mut run = finished("backup", 9);
+    let model = run.attempts.remove(0);
+    for (number, (ending, stopped, out_of_memory, outcome, usage)) in (1..).zip(ends) {
+        let (end, _) = model.end.clone().expect("the sample has ended");
+        let end = AttemptEnd { ending, stopped, out_of_memory, usage, ..end };
+        run.attempts.push(Attempt { number, end: Some((end, outcome)), ..model.clone() });
+    }
+    run
+}
+
 /// One attempt for each outcome.
 fn run_with_attempts() -> Run {
-    let failure = SetupFailure { step: "enter working directory".to_owned(), path: Some("/srv/app".into()), errno: 2 };
+    let failure = SetupFailure::of_daemon("enter working directory", Some("/srv/app".into()), 2);
+    let stopped = |reason| Some(Stopped { reason, rung: None });
     let outcomes = [
         (Ending::Exited { wait_status: 0 }, None, Outcome::Succeeded),
         (Ending::Exited { wait_status: 768 }, None, Outcome::Failed { exit_code: 3 }),
         (Ending::Exited { wait_status: 139 }, None, Outcome::Signaled { signal: 11, core_dumped: true }),
-        (Ending::Exited { wait_status: 15 }, Some(StopReason::TimedOut), Outcome::TimedOut),
-        (Ending::Exited { wait_status: 15 }, Some(StopReason::Cancelled), Outcome::Cancelled),
-        (Ending::Exited { wait_status: 15 }, Some(StopReason::Replaced), Outcome::Replaced),
-        (Ending::Exited { wait_status: 9 }, Some(StopReason::HostShutdown), Outcome::HostShutdown),
+        (Ending::Exited { wait_status: 15 }, stopped(StopReason::TimedOut), Outcome::TimedOut),
+        (Ending::Exited { wait_status: 15 }, stopped(StopReason::Cancelled), Outcome::Cancelled),
+        (Ending::Exited { wait_status: 15 }, stopped(StopReason::Replaced), Outcome::Replaced),
+        (Ending::Exited { wait_status: 9 }, stopped(StopReason::HostShutdown), Outcome::HostShutdown),
         (Ending::SetupFailed(failure.clone()), None, Outcome::SetupFailed(failure)),
         (Ending::Unseen, None, Outcome::Lost),
     ];

@@ -59,12 +59,13 @@ pub(in crate::store) fn finished(name: &str, number: u64) -> Run {
     let end = AttemptEnd {
         ending: Ending::Exited { wait_status: 0 },
         stopped: None,
+        out_of_memory: None,
         started_at: Some(at(number.cast_signed())),
         ended_at,
         usage: Usage {
-            cpu_user: Duration::from_micros(1500),
-            cpu_system: Duration::from_micros(700),
-            peak_memory_bytes: 1 << 21,
+            cpu: Some(CpuTime { user: Duration::from_micros(1500), system: Duration::from_micros(700) }),
+            peak_memory: Some(PeakMemory { bytes: 1 << 21, of: MemoryMeasure::AtMost }),
+            ..Usage::default()
         },
         output: OutputSummary { bytes: 42, cut_bytes: 0, lost_bytes: 0, ..OutputSummary::default() },
     };
@@ -135,8 +136,9 @@ prop_compose! {
             any::<Vec<u8>>().prop_map(OsString::from_vec),
         ]),
         errno: i32,
+        user in option::of("[a-z]{1,8}"),
     ) -> SetupFailure {
-        SetupFailure { step, path: path.map(Into::into), errno }
+        SetupFailure { step, path: path.map(Into::into), errno, user }
     }
 }
 
@@ -145,6 +147,7 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Succeeded),
         any::<u8>().prop_map(|exit_code| Outcome::Failed { exit_code }),
         any::<(i32, bool)>().prop_map(|(signal, core_dumped)| Outcome::Signaled { signal, core_dumped }),
+        any_kill().prop_map(Outcome::OutOfMemory),
         Just(Outcome::TimedOut),
         Just(Outcome::Cancelled),
         Just(Outcome::Replaced),
@@ -154,6 +157,12 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+prop_compose! {
+    fn any_kill()(limit_bytes: Option<u64>, peak_bytes: Option<u64>) -> OutOfMemory {
+        OutOfMemory { limit_bytes, peak_bytes }
+    }
+}
+
 fn any_stop() -> impl Strategy<Value = StopReason> {
     prop_oneof![
         Just(StopReason::TimedOut),
@@ -161,6 +170,38 @@ fn any_stop() -> impl Strategy<Value = StopReason> {
         Just(StopReason::Replaced),
         Just(StopReason::HostShutdown),
     ]
+}
+
+fn any_stopped() -> impl Strategy<Value = Stopped> {
+    let rung = option::of(prop_oneof![Just(Rung::Signal), Just(Rung::Kill)]);
+    (any_stop(), rung).prop_map(|(reason, rung)| Stopped { reason, rung })
+}
+
+prop_compose! {
+    fn any_memory()(
+        bytes: u64,
+        of in prop_oneof![Just(MemoryMeasure::Tree), Just(MemoryMeasure::Process), Just(MemoryMeasure::AtMost)],
+    ) -> PeakMemory {
+        PeakMemory { bytes, of }
+    }
+}
+
+prop_compose! {
+    fn any_usage()(
+        cpu in option::of((any_span(), any_span())),
+        peak_memory in option::of(any_memory()),
+        io: Option<(u64, u64)>,
+        switches: Option<(u64, u64)>,
+        peak_processes: Option<u64>,
+    ) -> Usage {
+        Usage {
+            cpu: cpu.map(|(user, system)| CpuTime { user, system }),
+            peak_memory,
+            io: io.map(|(read, written)| IoBytes { read, written }),
+            context_switches: switches.map(|(voluntary, involuntary)| ContextSwitches { voluntary, involuntary }),
+            peak_processes,
+        }
+    }
 }
 
 fn any_ending() -> impl Strategy<Value = Ending> {
@@ -173,17 +214,16 @@ fn any_ending() -> impl Strategy<Value = Ending> {
 
 prop_compose! {
     fn any_end()(
-        ending in any_ending(),
-        stopped in option::of(any_stop()),
+        ending in any_ending().boxed(),
+        stopped in option::of(any_stopped()),
         started_at in option::of(any_time()),
         ended_at in any_time(),
-        (cpu_user, cpu_system) in (any_span(), any_span()),
-        peak_memory_bytes: u64,
+        out_of_memory in option::of(any_kill()),
+        usage in any_usage().boxed(),
         (bytes, cut_bytes, lost_bytes, limited_bytes) in any::<(u64, u64, u64, u64)>(),
     ) -> AttemptEnd {
         AttemptEnd {
-            ending, stopped, started_at, ended_at,
-            usage: Usage { cpu_user, cpu_system, peak_memory_bytes },
+            ending, stopped, out_of_memory, started_at, ended_at, usage,
             output: OutputSummary { bytes, cut_bytes, lost_bytes, limited_bytes, to: OutputTo::Journal },
         }
     }
@@ -195,7 +235,8 @@ prop_compose! {
         boot in any_boot(),
         asked_at in any_time(),
         started_at in option::of(any_time()),
-        end in option::of((any_end(), any_outcome())),
+        // Strategies lie on the stack, and are large: a test has 2 MiB.
+        end in option::of((any_end().boxed(), any_outcome().boxed())),
     ) -> Attempt {
         Attempt { number, boot, asked_at, started_at, end }
     }
@@ -279,10 +320,15 @@ prop_compose! {
     fn any_last()(
         number: u64,
         outcome in any_outcome(),
+        exit_code: Option<u8>,
         started_at in option::of(any_time()),
         ended_at in any_time(),
     ) -> LastRun {
-        LastRun { number, outcome, started_at, ended_at }
+        let exit_code = match outcome {
+            Outcome::Failed { exit_code } => Some(exit_code),
+            _ => exit_code,
+        };
+        LastRun { number, outcome, exit_code, started_at, ended_at }
     }
 }
 

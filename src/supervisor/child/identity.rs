@@ -66,12 +66,15 @@ impl Child<'_> {
 
     pub(super) fn switch_user(&mut self) -> Result<(), Obstacle> {
         if !self.changes_identity() {
+            self.acts_as_user = true;
             return Ok(());
         }
         if capabilities::bound(&self.plan.process.isolation).is_some() {
             capabilities::keep_over_change_of_user()?;
         }
-        setuid(self.account.uid).map_err(Obstacle::at(self.shown_user()))
+        setuid(self.account.uid).map_err(Obstacle::at(self.shown_user()))?;
+        self.acts_as_user = true;
+        Ok(())
     }
 
     pub(super) fn shown_user(&self) -> String {

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
@@ -37,6 +38,7 @@ use super::fork::exit_now;
 use super::host::Host;
 use super::isolate::Obstacle;
 use super::isolate::credentials::Fetched;
+use super::isolate::program::Program;
 use super::line::Line;
 use super::process::Stat;
 use super::record::{Executed, Process};
@@ -150,7 +152,8 @@ pub(super) struct Child<'a> {
     /// Variables of files, the later ones winning.
     from_files: Vec<(String, String)>,
     environment: Vec<CString>,
-    filters: Vec<seccompiler::BpfProgram>,
+    /// Whether the job's user acts by now.
+    acts_as_user: bool,
 }
 
 /// What the supervisor found out for this attempt.
@@ -159,6 +162,8 @@ pub(super) struct Launch<'a> {
     pub invocation: &'a str,
     /// Where its credentials lie, when it has any.
     pub credentials: Option<&'a CredentialsPlace>,
+    /// What its system calls go through, when they are looked at.
+    pub filter: Option<&'a Program>,
 }
 
 /// Where the credentials of an attempt lie.
@@ -208,7 +213,7 @@ pub(super) fn run(host: &Host, plan: &LaunchPlan, launch: Launch<'_>, hands: Han
         credentials: Vec::new(),
         from_files: Vec::new(),
         environment: Vec::new(),
-        filters: Vec::new(),
+        acts_as_user: false,
     };
     for step in order() {
         if let Err(obstacle) = (step.act)(&mut child) {
@@ -223,7 +228,8 @@ pub(super) fn run(host: &Host, plan: &LaunchPlan, launch: Launch<'_>, hands: Han
 impl Child<'_> {
     /// Tells the record and the supervisor. What of it fails is no loss: the other still knows, or both are gone.
     fn report(&mut self, step: &str, obstacle: Obstacle) {
-        let failure = SetupFailure { step: step.to_owned(), path: obstacle.path, errno: obstacle.errno as i32 };
+        let user = self.acts_as_user.then(|| self.shown_user());
+        let failure = SetupFailure { step: step.to_owned(), path: obstacle.path, errno: obstacle.errno as i32, user };
         let line = Line::SetupFailed((&failure).into()).encode();
         let told = (self.hands.record.write_all(&line), self.hands.status.write_all(&line));
         if let (Err(_), Err(_)) = told {
@@ -280,7 +286,7 @@ impl Child<'_> {
 
     fn announce(&mut self) -> Result<(), Obstacle> {
         let now = clock::now();
-        let executed = Executed { wall: now.wall, monotonic: now.monotonic };
+        let executed = Executed { wall: now.wall, monotonic: now.monotonic, resident_bytes: resident_bytes() };
         let line = Line::Executing(executed.into()).encode();
         self.hands.record.write_all(&line).map_err(broken)?;
         // The supervisor may have died; its successor goes by the record.
@@ -289,6 +295,13 @@ impl Child<'_> {
             told => told.map_err(broken),
         }
     }
+}
+
+/// The largest resident set that this process had so far. It was a copy of the supervisor, and the kernel will count that
+/// as the program's: so it has to be known.
+fn resident_bytes() -> Option<u64> {
+    let kilobytes = getrusage(UsageWho::RUSAGE_SELF).ok()?.max_rss();
+    Some(u64::try_from(kilobytes).ok()?.saturating_mul(1024))
 }
 
 /// A standard library's error, about nothing in particular.

@@ -95,10 +95,6 @@ impl Child<'_> {
     }
 
     pub(super) fn set_landlock_rules(&mut self) -> Result<(), Obstacle> {
-        // Made here, where memory is not limited yet; installed last of all.
-        if self.isolation().filters_syscalls() {
-            self.filters = syscalls::filters(self.isolation())?;
-        }
         if landlock::stands_beneath(self.isolation()) {
             landlock::forbid_writing(self.isolation())?;
         }
@@ -106,6 +102,6 @@ impl Child<'_> {
     }
 
     pub(super) fn filter_system_calls(&mut self) -> Result<(), Obstacle> {
-        self.filters.iter().try_for_each(syscalls::install)
+        self.launch.filter.map_or(Ok(()), syscalls::install)
     }
 }

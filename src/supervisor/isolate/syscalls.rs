@@ -1,25 +1,19 @@
 //! Filters of system calls ([seccomp(2)](https://man7.org/linux/man-pages/man2/seccomp.2.html)).
 //!
-//! Several small filters rather than one: the kernel asks all of them, and the strictest answer holds. What is not allowed
-//! fails with an error number that programs know how to live with; nothing is killed.
+//! What is not allowed fails with an error number that programs know how to live with; nothing is killed but programs of
+//! another architecture. All restrictions of a job are one program for the kernel, written by the supervisor once for each
+//! set of restrictions, not by each child.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use libc::c_long;
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
-use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
-};
 
-use super::{Obstacle, syscall_groups};
-use crate::spec::Isolation;
-
-#[cfg(target_arch = "x86_64")]
-const MACHINE: TargetArch = TargetArch::x86_64;
-#[cfg(target_arch = "aarch64")]
-const MACHINE: TargetArch = TargetArch::aarch64;
+use super::program::{Program, Verdict, compile};
+use super::{Obstacle, capabilities, syscall_groups};
+use crate::spec::{AddressFamily, Isolation, Syscalls};
 
 /// Every namespace that clone(2), unshare(2) and setns(2) know.
 const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
@@ -30,143 +24,191 @@ const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
     .union(CloneFlags::CLONE_NEWPID)
     .union(CloneFlags::CLONE_NEWNET);
 
-/// `CLONE_NEWTIME` of linux/sched.h.
-const NEW_TIME: u64 = 0x80;
+/// `CLONE_NEWTIME` of linux/sched.h, for unshare(2) alone: in clone(2) its bit is part of the signal.
+const NEW_TIME: u32 = 0x80;
 
-type Rules = BTreeMap<c_long, Vec<SeccompRule>>;
+/// Filters that are kept at the most. Jobs say few different things about system calls; beyond it the oldest goes, and costs a
+/// few dozen microseconds when it is wanted again.
+const KEPT: usize = 64;
 
-/// The filters that a job's isolation asks for, in the order in which they are to be installed: the groups come last,
-/// since they may forbid installing more.
-pub(in crate::supervisor) fn filters(isolation: &Isolation) -> Result<Vec<BpfProgram>, Obstacle> {
-    let mut filters = vec![other_numbers()];
-    if isolation.lock_personality {
-        filters.push(compile(personality().map_err(impossible)?, SeccompAction::Allow, Errno::EPERM)?);
-    }
-    if isolation.restrict_namespaces {
-        filters.push(compile(namespaces().map_err(impossible)?, SeccompAction::Allow, Errno::EPERM)?);
-        // Its flags lie in memory, where no filter can look. Without it the C library uses clone(2).
-        filters.push(compile([(libc::SYS_clone3, Vec::new())].into(), SeccompAction::Allow, Errno::ENOSYS)?);
-    }
-    if let Some(families) = &isolation.restrict_address_families {
-        let conditions = families.iter().map(|family| {
-            let number = u64::try_from(family.number()).expect("families are small numbers");
-            argument(0, SeccompCmpOp::Ne, number)
-        });
-        let rules = match conditions.collect::<Result<Vec<_>, _>>().map_err(impossible)? {
-            none if none.is_empty() => Vec::new(),
-            conditions => vec![SeccompRule::new(conditions).map_err(impossible)?],
-        };
-        filters.push(compile([(libc::SYS_socket, rules)].into(), SeccompAction::Allow, Errno::EAFNOSUPPORT)?);
-    }
-    filters.extend(groups(isolation)?);
-    Ok(filters)
+/// The filters that were asked for, so that each is written once.
+#[derive(Default)]
+pub(in crate::supervisor) struct Filters(Vec<(Restrictions, Rc<Program>)>);
+
+/// What a filter is about.
+#[derive(Clone, PartialEq, Eq)]
+struct Restrictions {
+    syscalls: Syscalls,
+    lock_personality: bool,
+    restrict_namespaces: bool,
+    restrict_address_families: Option<BTreeSet<AddressFamily>>,
 }
 
-/// Puts a filter over this process and everything that it executes. The caller gains no rights by execution.
-pub(in crate::supervisor) fn install(filter: &BpfProgram) -> Result<(), Obstacle> {
-    seccompiler::apply_filter(filter).map_err(|fault| match fault {
-        seccompiler::Error::Prctl(fault) | seccompiler::Error::Seccomp(fault) => super::errno_of(&fault).into(),
-        seccompiler::Error::EmptyFilter | seccompiler::Error::ThreadSync(_) | seccompiler::Error::Backend(_) => {
-            Errno::EINVAL.into()
+impl From<&Isolation> for Restrictions {
+    fn from(isolation: &Isolation) -> Self {
+        Self {
+            syscalls: isolation.syscalls.clone(),
+            lock_personality: isolation.lock_personality,
+            restrict_namespaces: isolation.restrict_namespaces,
+            restrict_address_families: isolation.restrict_address_families.clone(),
         }
-    })
-}
-
-/// x86-64 has the same calls a second time, for programs with small pointers (x32), at these numbers: denied, so that
-/// they are no way round the other filters. Calls of 32-bit programs are another architecture, which ends the process.
-fn other_numbers() -> BpfProgram {
-    const X32: u32 = 0x4000_0000;
-    /// Offset of `nr` in `struct seccomp_data`.
-    const NUMBER: u32 = 0;
-    let instruction = |code: u32, yes, no, operand| seccompiler::sock_filter {
-        code: u16::try_from(code).expect("operations are 16 bits wide"),
-        jt: yes,
-        jf: no,
-        k: operand,
-    };
-    vec![
-        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, NUMBER),
-        instruction(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, X32),
-        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned()),
-        instruction(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ]
-}
-
-/// Anything but asking (all ones) and the usual Linux (zero).
-fn personality() -> Result<Rules, BackendError> {
-    let rule =
-        SeccompRule::new(vec![argument(0, SeccompCmpOp::Ne, 0)?, argument(0, SeccompCmpOp::Ne, u32::MAX.into())?])?;
-    Ok([(libc::SYS_personality, vec![rule])].into())
-}
-
-fn namespaces() -> Result<Rules, BackendError> {
-    let bits: Vec<u64> = NAMESPACES.iter().map(|flag| u64::from(flag.bits().cast_unsigned())).collect();
-    let any = |bits: &[u64]| {
-        bits.iter()
-            .map(|&bit| SeccompRule::new(vec![argument(0, SeccompCmpOp::MaskedEq(bit), bit)?]))
-            .collect::<Result<Vec<_>, _>>()
-    };
-    Ok([
-        (libc::SYS_clone, any(&bits)?),
-        (libc::SYS_unshare, any(&[bits.as_slice(), &[NEW_TIME]].concat())?),
-        (libc::SYS_setns, Vec::new()),
-    ]
-    .into())
-}
-
-fn groups(isolation: &Isolation) -> Result<Option<BpfProgram>, Obstacle> {
-    let all = |numbers: std::collections::BTreeSet<c_long>| -> Rules {
-        numbers.into_iter().map(|number| (number, Vec::new())).collect()
-    };
-    if let Some(allowed) = syscall_groups::allowed(&isolation.syscalls) {
-        // The other way round: what is listed goes on, and the rest fails.
-        return build(all(allowed), errno(Errno::EPERM), SeccompAction::Allow).map(Some);
     }
-    let denied = syscall_groups::denied(&isolation.syscalls);
-    (!denied.is_empty()).then(|| compile(all(denied), SeccompAction::Allow, Errno::EPERM)).transpose()
 }
 
-fn argument(index: u8, comparison: SeccompCmpOp, value: u64) -> Result<SeccompCondition, BackendError> {
-    // The kernel looks at the lower half of each of these arguments.
-    SeccompCondition::new(index, SeccompCmpArgLen::Dword, comparison, value)
+impl Filters {
+    /// The filter that a job's isolation asks for, if it asks for one.
+    pub fn of(&mut self, isolation: &Isolation) -> Option<Rc<Program>> {
+        if !isolation.filters_syscalls() {
+            return None;
+        }
+        let wanted = Restrictions::from(isolation);
+        if let Some((_, program)) = self.0.iter().find(|(kept, _)| *kept == wanted) {
+            return Some(Rc::clone(program));
+        }
+        if self.0.len() == KEPT {
+            self.0.remove(0);
+        }
+        let program = Rc::new(program(&wanted));
+        self.0.push((wanted, Rc::clone(&program)));
+        Some(program)
+    }
 }
 
-fn errno(errno: Errno) -> SeccompAction {
-    SeccompAction::Errno((errno as i32).cast_unsigned())
+/// Puts a filter over this process and everything that it executes. The caller gains no rights by execution from here on, for
+/// which the kernel asks.
+pub(in crate::supervisor) fn install(program: &Program) -> Result<(), Obstacle> {
+    capabilities::gain_nothing()?;
+    let length = u16::try_from(program.len()).map_err(|_| Errno::E2BIG)?;
+    let filter = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel reads `length` instructions from the pointer, which live through the call, and writes none.
+    let done = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const filter) };
+    Ok(Errno::result(done).map(drop)?)
 }
 
-/// Calls that match fail with `failure`.
-fn compile(rules: Rules, others: SeccompAction, failure: Errno) -> Result<BpfProgram, Obstacle> {
-    build(rules, others, errno(failure))
+fn program(wanted: &Restrictions) -> Program {
+    let (mut verdicts, others) = groups(&wanted.syscalls);
+    // What a group denies stays denied; what it leaves is looked at more closely.
+    let mut look = |number: c_long, closer: Verdict| {
+        if *verdicts.get(&number).unwrap_or(&others) == Verdict::Allow {
+            verdicts.insert(number, closer);
+        }
+    };
+    if wanted.lock_personality {
+        // Asking is all ones, and the usual Linux is zero.
+        look(libc::SYS_personality, Verdict::FirstArgumentAmong(vec![0, u32::MAX], Errno::EPERM));
+    }
+    if wanted.restrict_namespaces {
+        let bits = NAMESPACES.bits().cast_unsigned();
+        look(libc::SYS_clone, Verdict::FirstArgumentWithout(bits, Errno::EPERM));
+        look(libc::SYS_unshare, Verdict::FirstArgumentWithout(bits | NEW_TIME, Errno::EPERM));
+        look(libc::SYS_setns, Verdict::Fail(Errno::EPERM));
+        // Its flags lie in memory, where no filter can look. Without it the C library uses clone(2).
+        look(libc::SYS_clone3, Verdict::Fail(Errno::ENOSYS));
+    }
+    if let Some(families) = &wanted.restrict_address_families {
+        let numbers = families.iter().map(|family| family.number().cast_unsigned()).collect();
+        look(libc::SYS_socket, Verdict::FirstArgumentAmong(numbers, Errno::EAFNOSUPPORT));
+    }
+    compile(&verdicts, &others)
 }
 
-fn build(rules: Rules, others: SeccompAction, matching: SeccompAction) -> Result<BpfProgram, Obstacle> {
-    let filter = SeccompFilter::new(rules, others, matching, MACHINE).map_err(impossible)?;
-    BpfProgram::try_from(filter).map_err(impossible)
-}
-
-fn impossible(_: BackendError) -> Obstacle {
-    Errno::EINVAL.into()
+/// The verdicts on whole calls, and that on all others.
+fn groups(syscalls: &Syscalls) -> (BTreeMap<c_long, Verdict>, Verdict) {
+    let denial = Verdict::Fail(Errno::EPERM);
+    let all = |numbers: BTreeSet<c_long>, verdict: &Verdict| {
+        numbers.into_iter().map(|number| (number, verdict.clone())).collect()
+    };
+    match syscall_groups::allowed(syscalls) {
+        Some(allowed) => (all(allowed, &Verdict::Allow), denial),
+        None => (all(syscall_groups::denied(syscalls), &denial), Verdict::Allow),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::program::{OWN_ARCHITECTURE, run};
     use super::*;
-    use crate::spec::{AddressFamily, Profile, SyscallGroup};
+    use crate::spec::{Profile, SyscallGroup};
+
+    const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
+
+    fn failing(errno: Errno) -> u32 {
+        libc::SECCOMP_RET_ERRNO | (errno as i32).cast_unsigned()
+    }
+
+    fn ask(isolation: &Isolation, number: c_long, first: u32) -> u32 {
+        let program = program(&isolation.into());
+        run(&program, OWN_ARCHITECTURE, u32::try_from(number).unwrap(), first)
+    }
 
     #[test]
-    fn every_combination_compiles() {
-        let mut isolation = Isolation::of_profile(Profile::Strict);
-        assert_eq!(filters(&isolation).unwrap().len(), 6);
-        isolation.restrict_address_families = Some(AddressFamily::all().collect());
-        for group in SyscallGroup::ALL {
-            isolation.syscalls.allowed = [group].into();
-            filters(&isolation).unwrap();
-            isolation.syscalls.allowed.clear();
-            isolation.syscalls.denied = [group].into();
-            filters(&isolation).unwrap();
+    fn strict_says_what_it_says() {
+        let strict = Isolation::of_profile(Profile::Strict);
+        let signal = libc::SIGCHLD.cast_unsigned();
+        for (number, first, expected) in [
+            (libc::SYS_read, 0, ALLOWED),
+            (libc::SYS_execve, 0, ALLOWED),
+            (libc::SYS_exit_group, 0, ALLOWED),
+            (libc::SYS_mount, 0, failing(Errno::EPERM)),
+            (libc::SYS_bpf, 0, failing(Errno::EPERM)),
+            (libc::SYS_personality, 0, ALLOWED),
+            (libc::SYS_personality, u32::MAX, ALLOWED),
+            (libc::SYS_personality, 8, failing(Errno::EPERM)),
+            (libc::SYS_clone, signal, ALLOWED),
+            (libc::SYS_clone, signal | NEW_TIME, ALLOWED),
+            (libc::SYS_clone, signal | libc::CLONE_NEWUSER.cast_unsigned(), failing(Errno::EPERM)),
+            (libc::SYS_clone3, 0, failing(Errno::ENOSYS)),
+            (libc::SYS_unshare, libc::CLONE_NEWNS.cast_unsigned(), failing(Errno::EPERM)),
+            (libc::SYS_unshare, NEW_TIME, failing(Errno::EPERM)),
+            (libc::SYS_unshare, libc::CLONE_FILES.cast_unsigned(), ALLOWED),
+            (libc::SYS_setns, 0, failing(Errno::EPERM)),
+            (libc::SYS_socket, libc::AF_UNIX.cast_unsigned(), ALLOWED),
+            (libc::SYS_socket, libc::AF_PACKET.cast_unsigned(), failing(Errno::EAFNOSUPPORT)),
+            (9999, 0, failing(Errno::EPERM)),
+        ] {
+            assert_eq!(ask(&strict, number, first), expected, "{number} {first:#x}");
         }
-        isolation.restrict_address_families = Some(std::collections::BTreeSet::new());
-        filters(&isolation).unwrap();
+    }
+
+    #[test]
+    fn every_group_allows_or_denies_its_numbers_and_no_others() {
+        for group in SyscallGroup::ALL {
+            let alone = |allowed: bool| {
+                let mut isolation = Isolation::default();
+                match allowed {
+                    true => isolation.syscalls.allowed = [group].into(),
+                    false => isolation.syscalls.denied = [group].into(),
+                }
+                isolation
+            };
+            let (allows, denies) = (alone(true), alone(false));
+            let allowed = syscall_groups::allowed(&allows.syscalls).unwrap();
+            let denied = syscall_groups::denied(&denies.syscalls);
+            let (allows, denies) = (program(&(&allows).into()), program(&(&denies).into()));
+            for number in 0..600 {
+                let ask =
+                    |program: &Program| run(program, OWN_ARCHITECTURE, u32::try_from(number).unwrap(), 0) == ALLOWED;
+                assert_eq!(ask(&allows), allowed.contains(&number), "{group:?} {number}");
+                assert_eq!(ask(&denies), !denied.contains(&number), "{group:?} {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_filter_is_small_and_written_once() {
+        let mut filters = Filters::default();
+        let strict = Isolation::of_profile(Profile::Strict);
+        let first = filters.of(&strict).unwrap();
+        assert!(Rc::ptr_eq(&first, &filters.of(&strict).unwrap()));
+        // A list of comparisons would have a thousand and a half.
+        assert!(first.len() < 250, "{}", first.len());
+        assert!(filters.of(&Isolation::default()).is_none());
+        for group in SyscallGroup::ALL.into_iter().cycle().take(KEPT * 2) {
+            let mut isolation = strict.clone();
+            isolation.syscalls.denied.insert(group);
+            isolation.hostname = Some("x".to_owned());
+            filters.of(&isolation).unwrap();
+        }
+        assert!(filters.0.len() <= KEPT);
     }
 }

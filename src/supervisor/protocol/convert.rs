@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::usage::{stopped, usage_before_3};
 use super::wire;
 use crate::clock::Timestamp;
-use crate::run::{
-    AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure, StopReason, Usage,
-};
+use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure};
 use crate::spec::{Environment, Identity, JobName, NameError, OutputPolicy, OutputTo, ProcessSpec, StopPolicy};
 
 /// A message that is well formed and means nothing.
@@ -123,7 +122,7 @@ impl From<&Report> for wire::ToEngine {
             Report::Started { attempt, pid, at } => {
                 Self::Started { attempt: attempt.into(), pid: *pid, at_unix_micros: at.timestamp_micros() }
             }
-            Report::Ended { attempt, end } => Self::Ended { attempt: attempt.into(), end: Box::new(end.into()) },
+            Report::Ended { attempt, end } => Self::Ended { attempt: attempt.into(), end: Box::new((&**end).into()) },
             Report::NoTrace { attempt } => Self::NoTrace { attempt: attempt.into() },
         }
     }
@@ -131,14 +130,18 @@ impl From<&Report> for wire::ToEngine {
 
 impl From<&AttemptEnd> for wire::End {
     fn from(end: &AttemptEnd) -> Self {
+        let usage = wire::Usage::from(&end.usage);
         Self {
             ending: (&end.ending).into(),
-            stopped: end.stopped.map(Into::into),
+            stopped: end.stopped.map(|stopped| stopped.reason.into()),
+            rung: end.stopped.and_then(|stopped| stopped.rung).map(Into::into),
+            out_of_memory: end.out_of_memory.map(Into::into),
             started_at_unix_micros: end.started_at.map(|at| at.timestamp_micros()),
             ended_at_unix_micros: end.ended_at.timestamp_micros(),
-            cpu_user_micros: micros(end.usage.cpu_user),
-            cpu_system_micros: micros(end.usage.cpu_system),
-            peak_memory_bytes: end.usage.peak_memory_bytes,
+            cpu_user_micros: usage.cpu_user_micros.unwrap_or(0),
+            cpu_system_micros: usage.cpu_system_micros.unwrap_or(0),
+            peak_memory_bytes: usage.peak_memory_bytes.unwrap_or(0),
+            usage: (usage != wire::Usage::default()).then_some(usage),
             output_bytes: end.output.bytes,
             output_cut_bytes: end.output.cut_bytes,
             output_lost_bytes: end.output.lost_bytes,
@@ -151,16 +154,14 @@ impl From<&AttemptEnd> for wire::End {
 impl TryFrom<wire::End> for AttemptEnd {
     type Error = ConversionError;
     fn try_from(end: wire::End) -> Result<Self, ConversionError> {
+        let before_3 = || usage_before_3(end.cpu_user_micros, end.cpu_system_micros, end.peak_memory_bytes);
         Ok(Self {
             ending: end.ending.into(),
-            stopped: end.stopped.map(Into::into),
+            stopped: stopped(end.stopped, end.rung),
+            out_of_memory: end.out_of_memory.map(Into::into),
             started_at: end.started_at_unix_micros.map(timestamp).transpose()?,
             ended_at: timestamp(end.ended_at_unix_micros)?,
-            usage: Usage {
-                cpu_user: Duration::from_micros(end.cpu_user_micros),
-                cpu_system: Duration::from_micros(end.cpu_system_micros),
-                peak_memory_bytes: end.peak_memory_bytes,
-            },
+            usage: end.usage.map_or_else(before_3, Into::into),
             output: OutputSummary {
                 bytes: end.output_bytes,
                 cut_bytes: end.output_cut_bytes,
@@ -176,10 +177,11 @@ impl From<&Ending> for wire::Ending {
     fn from(ending: &Ending) -> Self {
         match ending {
             Ending::Exited { wait_status } => Self::Exited { wait_status: *wait_status },
-            Ending::SetupFailed(SetupFailure { step, path, errno }) => Self::SetupFailed {
+            Ending::SetupFailed(SetupFailure { step, path, errno, user }) => Self::SetupFailed {
                 step: step.clone(),
                 path: path.as_ref().map(|path| path.to_string_lossy().into_owned()),
                 errno: *errno,
+                user: user.clone(),
             },
             Ending::Unseen => Self::Unseen,
         }
@@ -190,32 +192,10 @@ impl From<wire::Ending> for Ending {
     fn from(ending: wire::Ending) -> Self {
         match ending {
             wire::Ending::Exited { wait_status } => Self::Exited { wait_status },
-            wire::Ending::SetupFailed { step, path, errno } => {
-                Self::SetupFailed(SetupFailure { step, path: path.map(Into::into), errno })
+            wire::Ending::SetupFailed { step, path, errno, user } => {
+                Self::SetupFailed(SetupFailure { step, path: path.map(Into::into), errno, user })
             }
             wire::Ending::Unseen => Self::Unseen,
-        }
-    }
-}
-
-impl From<StopReason> for wire::StopReason {
-    fn from(reason: StopReason) -> Self {
-        match reason {
-            StopReason::TimedOut => Self::TimedOut,
-            StopReason::Cancelled => Self::Cancelled,
-            StopReason::Replaced => Self::Replaced,
-            StopReason::HostShutdown => Self::HostShutdown,
-        }
-    }
-}
-
-impl From<wire::StopReason> for StopReason {
-    fn from(reason: wire::StopReason) -> Self {
-        match reason {
-            wire::StopReason::TimedOut => Self::TimedOut,
-            wire::StopReason::Cancelled => Self::Cancelled,
-            wire::StopReason::Replaced => Self::Replaced,
-            wire::StopReason::HostShutdown => Self::HostShutdown,
         }
     }
 }
@@ -223,8 +203,9 @@ impl From<wire::StopReason> for StopReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::{IoBytes, MemoryMeasure, OutOfMemory, PeakMemory, Rung, StopReason, Stopped, Usage};
 
-    /// The very bytes of version 1: what an engine or a supervisor of another build says and must be understood.
+    /// The very bytes of versions 2 and 3: what an engine or a supervisor of another build says and must be understood.
     const LAUNCH: &str = r#"{"type":"launch","plan":{"attempt":{"job":"backup","number":42,"attempt":1},"argv":["sh","-c","pg_dump app"],"environment":{"PGPASSWORD":"hunter2"},"working_directory":"/srv","user":"postgres","group":null,"timeout_micros":7200000000,"stop_signal":"SIGINT","stop_grace_micros":10000000,"output_limit_bytes":16777216}}"#;
     const ENDED: &str = r#"{"type":"ended","attempt":{"job":"backup","number":42,"attempt":1},"end":{"ending":{"setup_failed":{"step":"execute","path":"/bin/nothing","errno":2}},"stopped":"timed_out","started_at_unix_micros":null,"ended_at_unix_micros":1793536496789012,"cpu_user_micros":1,"cpu_system_micros":2,"peak_memory_bytes":3,"output_bytes":4,"output_cut_bytes":5,"output_lost_bytes":6}}"#;
 
@@ -233,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn version_1_of_a_plan_stays() {
+    fn a_plan_of_version_2_without_attributes_stays() {
         let plan = LaunchPlan {
             attempt: id(),
             argv: vec!["sh".into(), "-c".into(), "pg_dump app".into()],
@@ -252,31 +233,50 @@ mod tests {
         assert_eq!(LaunchPlan::try_from(*back), Ok(plan));
     }
 
-    #[test]
-    fn version_1_of_an_end_stays() {
-        let end = AttemptEnd {
-            ending: Ending::SetupFailed(SetupFailure {
-                step: "execute".into(),
-                path: Some("/bin/nothing".into()),
-                errno: 2,
-            }),
-            stopped: Some(StopReason::TimedOut),
+    const ENDED_3: &str = r#"{"type":"ended","attempt":{"job":"backup","number":42,"attempt":1},"end":{"ending":{"setup_failed":{"step":"execute","path":"/bin/nothing","errno":13,"user":"www"}},"stopped":"timed_out","rung":"kill","out_of_memory":{"limit_bytes":7,"peak_bytes":null},"started_at_unix_micros":null,"ended_at_unix_micros":1793536496789012,"cpu_user_micros":1,"cpu_system_micros":2,"peak_memory_bytes":3,"usage":{"cpu_user_micros":1,"cpu_system_micros":2,"peak_memory_bytes":3,"memory_measure":"tree","io_read_bytes":8,"io_written_bytes":9},"output_bytes":4,"output_cut_bytes":5,"output_lost_bytes":6}}"#;
+
+    fn end() -> AttemptEnd {
+        AttemptEnd {
+            ending: Ending::SetupFailed(SetupFailure::of_daemon("execute", Some("/bin/nothing".into()), 2)),
+            stopped: Some(Stopped { reason: StopReason::TimedOut, rung: None }),
+            out_of_memory: None,
             started_at: None,
             ended_at: timestamp(1_793_536_496_789_012).unwrap(),
-            usage: Usage {
-                cpu_user: Duration::from_micros(1),
-                cpu_system: Duration::from_micros(2),
-                peak_memory_bytes: 3,
-            },
+            usage: usage_before_3(1, 2, 3),
             output: OutputSummary { bytes: 4, cut_bytes: 5, lost_bytes: 6, ..OutputSummary::default() },
+        }
+    }
+
+    fn read(text: &str) -> (AttemptId, AttemptEnd) {
+        let wire::ToEngine::Ended { attempt, end } = serde_json::from_str(text).unwrap() else { panic!("ended") };
+        (attempt.try_into().unwrap(), (*end).try_into().unwrap())
+    }
+
+    #[test]
+    fn version_2_of_an_end_is_understood() {
+        assert_eq!(read(ENDED), (id(), end()));
+    }
+
+    #[test]
+    fn version_3_of_an_end_stays() {
+        let failure = SetupFailure {
+            user: Some("www".to_owned()),
+            ..SetupFailure::of_daemon("execute", Some("/bin/nothing".into()), 13)
         };
-        let report = Report::Ended { attempt: id(), end: end.clone() };
-        assert_eq!(serde_json::to_string(&wire::ToEngine::from(&report)).unwrap(), ENDED);
-        let wire::ToEngine::Ended { attempt, end: back } = serde_json::from_str(ENDED).unwrap() else {
-            panic!("ended")
+        let end = AttemptEnd {
+            ending: Ending::SetupFailed(failure),
+            stopped: Some(Stopped { reason: StopReason::TimedOut, rung: Some(Rung::Kill) }),
+            out_of_memory: Some(OutOfMemory { limit_bytes: Some(7), peak_bytes: None }),
+            usage: Usage {
+                peak_memory: Some(PeakMemory { bytes: 3, of: MemoryMeasure::Tree }),
+                io: Some(IoBytes { read: 8, written: 9 }),
+                ..usage_before_3(1, 2, 3)
+            },
+            ..end()
         };
-        assert_eq!(AttemptId::try_from(attempt), Ok(id()));
-        assert_eq!(AttemptEnd::try_from(*back), Ok(end));
+        let report = Report::Ended { attempt: id(), end: Box::new(end.clone()) };
+        assert_eq!(serde_json::to_string(&wire::ToEngine::from(&report)).unwrap(), ENDED_3);
+        assert_eq!(read(ENDED_3), (id(), end));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The messages of versions 1 and 2. Frozen: fields are neither renamed, removed nor given a new meaning.
+//! The messages of versions 2 and 3. Frozen: fields are neither renamed, removed nor given a new meaning.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 pub use super::process::Process;
 
 /// This version.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The version before it, which is still spoken.
-pub const OLDER_VERSION: u32 = 1;
+pub const OLDER_VERSION: u32 = 2;
 
 /// What the engine says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,10 +128,10 @@ pub struct Plan {
     pub stop_grace_micros: u64,
     /// Bytes of output to keep.
     pub output_limit_bytes: u64,
-    /// Where output goes; files when absent. Since version 2.
+    /// Where output goes; files when absent. Since version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_to: Option<String>,
-    /// What may be printed in a time, as in `1000 lines/s`. Since version 2.
+    /// What may be printed in a time, as in `1000 lines/s`. Since version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_rate: Option<String>,
 }
@@ -165,26 +165,35 @@ pub struct End {
     pub ending: Ending,
     /// Why it was being stopped.
     pub stopped: Option<StopReason>,
+    /// How far the stop ladder went. Since version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<Rung>,
+    /// That the kernel killed it for want of memory. Since version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_memory: Option<OutOfMemory>,
     /// When the program was executed, in microseconds since 1970.
     pub started_at_unix_micros: Option<i64>,
     /// When the end was seen, in microseconds since 1970.
     pub ended_at_unix_micros: i64,
-    /// CPU time in user mode, in microseconds.
+    /// CPU time in user mode, in microseconds; 0 when it is not known.
     pub cpu_user_micros: u64,
-    /// CPU time in kernel mode, in microseconds.
+    /// CPU time in kernel mode, in microseconds; 0 when it is not known.
     pub cpu_system_micros: u64,
-    /// Largest resident set.
+    /// Most memory; 0 when it is not known.
     pub peak_memory_bytes: u64,
+    /// What it used, of which the three before are a part. Since version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// Bytes read from its pipes.
     pub output_bytes: u64,
     /// Bytes of these that the bound cut.
     pub output_cut_bytes: u64,
     /// Bytes of these that could not be written.
     pub output_lost_bytes: u64,
-    /// Bytes of these that came too fast. Since version 2.
+    /// Bytes of these that came too fast. Since version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_limited_bytes: Option<u64>,
-    /// Where the rest went; files when absent. Since version 2.
+    /// Where the rest went; files when absent. Since version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_to: Option<String>,
 }
@@ -206,6 +215,9 @@ pub enum Ending {
         path: Option<String>,
         /// The error number, or 0.
         errno: i32,
+        /// Whose rights decided, when it was the job's user. Since version 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
     },
     /// Nobody saw the end.
     Unseen,
@@ -223,4 +235,67 @@ pub enum StopReason {
     Replaced,
     /// The machine goes down.
     HostShutdown,
+}
+
+/// A rung of the stop ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rung {
+    /// The stop signal.
+    Signal,
+    /// SIGKILL.
+    Kill,
+}
+
+/// A kill for want of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutOfMemory {
+    /// The attempt's own limit, when it was that.
+    pub limit_bytes: Option<u64>,
+    /// The most that it had.
+    pub peak_bytes: Option<u64>,
+}
+
+/// What an attempt used. What nobody measured is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// CPU time in user mode, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_user_micros: Option<u64>,
+    /// CPU time in kernel mode, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_system_micros: Option<u64>,
+    /// Most memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
+    /// Of what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_measure: Option<MemoryMeasure>,
+    /// Bytes read from disks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub io_read_bytes: Option<u64>,
+    /// Bytes written to disks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub io_written_bytes: Option<u64>,
+    /// Context switches to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voluntary_switches: Option<u64>,
+    /// Context switches for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub involuntary_switches: Option<u64>,
+    /// Most processes and threads at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_processes: Option<u64>,
+}
+
+/// Of what an amount of memory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryMeasure {
+    /// The whole tree.
+    Tree,
+    /// The largest process.
+    Process,
+    /// No process had more.
+    AtMost,
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::usage::{Early, OutOfMemory, Rung, Used};
 use super::{FilePath, Micros, Span, is_default, is_false, timestamp};
 use crate::clock::BootId;
 use crate::run;
@@ -27,6 +28,10 @@ struct End {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stopped: Option<StopReason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    rung: Option<Rung>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    out_of_memory: Option<OutOfMemory>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     started_at: Option<Micros>,
     ended_at: Micros,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -35,6 +40,8 @@ struct End {
     cpu_system: Span,
     #[serde(default, skip_serializing_if = "is_default")]
     peak_memory_bytes: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    used: Used,
     #[serde(default, skip_serializing_if = "is_default")]
     output_bytes: u64,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -72,6 +79,8 @@ pub(super) struct SetupFailure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path: Option<FilePath>,
     errno: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,6 +104,7 @@ pub(super) enum Outcome {
         #[serde(default, skip_serializing_if = "is_false")]
         core_dumped: bool,
     },
+    OutOfMemory(OutOfMemory),
     TimedOut,
     Cancelled,
     Replaced,
@@ -129,15 +139,19 @@ impl Attempt {
 
 impl End {
     fn new(end: &run::AttemptEnd, outcome: &run::Outcome) -> Self {
+        let (early, used) = Used::split(&end.usage);
         Self {
             outcome: outcome.into(),
             ending: (&end.ending).into(),
-            stopped: end.stopped.map(StopReason::from),
+            stopped: end.stopped.map(|stopped| stopped.reason.into()),
+            rung: end.stopped.and_then(|stopped| stopped.rung).map(Rung::from),
+            out_of_memory: end.out_of_memory.map(OutOfMemory::from),
             started_at: end.started_at.map(Micros::from),
             ended_at: end.ended_at.into(),
-            cpu_user: end.usage.cpu_user.into(),
-            cpu_system: end.usage.cpu_system.into(),
-            peak_memory_bytes: end.usage.peak_memory_bytes,
+            cpu_user: early.cpu_user,
+            cpu_system: early.cpu_system,
+            peak_memory_bytes: early.peak_memory_bytes,
+            used,
             output_bytes: end.output.bytes,
             output_cut_bytes: end.output.cut_bytes,
             output_lost_bytes: end.output.lost_bytes,
@@ -147,16 +161,16 @@ impl End {
     }
 
     fn into_domain(self) -> Result<(run::AttemptEnd, run::Outcome), String> {
+        let (cpu_user, cpu_system) = (self.cpu_user, self.cpu_system);
+        let early = Early { cpu_user, cpu_system, peak_memory_bytes: self.peak_memory_bytes };
+        let rung = self.rung.map(Rung::into_domain);
         let end = run::AttemptEnd {
             ending: self.ending.into_domain(),
-            stopped: self.stopped.map(StopReason::into_domain),
+            stopped: self.stopped.map(|reason| run::Stopped { reason: reason.into_domain(), rung }),
+            out_of_memory: self.out_of_memory.map(OutOfMemory::into_domain),
             started_at: timestamp(self.started_at)?,
             ended_at: self.ended_at.timestamp()?,
-            usage: run::Usage {
-                cpu_user: self.cpu_user.into(),
-                cpu_system: self.cpu_system.into(),
-                peak_memory_bytes: self.peak_memory_bytes,
-            },
+            usage: self.used.join(early),
             output: run::OutputSummary {
                 bytes: self.output_bytes,
                 cut_bytes: self.output_cut_bytes,
@@ -192,13 +206,13 @@ impl Ending {
 impl From<&run::SetupFailure> for SetupFailure {
     fn from(failure: &run::SetupFailure) -> Self {
         let path = failure.path.as_deref().map(FilePath::from);
-        Self { step: failure.step.clone(), path, errno: failure.errno }
+        Self { step: failure.step.clone(), path, errno: failure.errno, user: failure.user.clone() }
     }
 }
 
 impl SetupFailure {
     fn into_domain(self) -> run::SetupFailure {
-        run::SetupFailure { step: self.step, path: self.path.map(FilePath::into), errno: self.errno }
+        run::SetupFailure { step: self.step, path: self.path.map(FilePath::into), errno: self.errno, user: self.user }
     }
 }
 
@@ -232,6 +246,7 @@ impl From<&run::Outcome> for Outcome {
             run::Outcome::Signaled { signal, core_dumped } => {
                 Self::Signaled { signal: *signal, core_dumped: *core_dumped }
             }
+            run::Outcome::OutOfMemory(killed) => Self::OutOfMemory((*killed).into()),
             run::Outcome::TimedOut => Self::TimedOut,
             run::Outcome::Cancelled => Self::Cancelled,
             run::Outcome::Replaced => Self::Replaced,
@@ -248,6 +263,7 @@ impl Outcome {
             Self::Succeeded => run::Outcome::Succeeded,
             Self::Failed { exit_code } => run::Outcome::Failed { exit_code },
             Self::Signaled { signal, core_dumped } => run::Outcome::Signaled { signal, core_dumped },
+            Self::OutOfMemory(killed) => run::Outcome::OutOfMemory(killed.into_domain()),
             Self::TimedOut => run::Outcome::TimedOut,
             Self::Cancelled => run::Outcome::Cancelled,
             Self::Replaced => run::Outcome::Replaced,

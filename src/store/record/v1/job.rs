@@ -8,6 +8,7 @@ use super::attempt::Outcome;
 use super::notice::Event;
 use super::run::{Skip, name};
 use super::{Micros, Span, is_default, timestamp};
+use crate::run;
 use crate::scheduler::{self, AdHoc, JobState};
 use crate::spec::{JobName, Revision};
 
@@ -73,6 +74,9 @@ struct Pause {
 struct LastRun {
     number: u64,
     outcome: Outcome,
+    /// Left out where the outcome says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exit_code: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     started_at: Option<Micros>,
     ended_at: Micros,
@@ -165,6 +169,7 @@ impl From<&scheduler::LastRun> for LastRun {
         Self {
             number: last.number,
             outcome: (&last.outcome).into(),
+            exit_code: last.exit_code.filter(|_| !matches!(last.outcome, run::Outcome::Failed { .. })),
             started_at: last.started_at.map(Micros::from),
             ended_at: last.ended_at.into(),
         }
@@ -173,9 +178,23 @@ impl From<&scheduler::LastRun> for LastRun {
 
 impl LastRun {
     fn into_domain(self) -> Result<scheduler::LastRun, String> {
+        let outcome = self.outcome.into_domain();
+        let told = match &outcome {
+            run::Outcome::Failed { exit_code } => Some(*exit_code),
+            run::Outcome::Succeeded
+            | run::Outcome::Signaled { .. }
+            | run::Outcome::OutOfMemory(_)
+            | run::Outcome::TimedOut
+            | run::Outcome::Cancelled
+            | run::Outcome::Replaced
+            | run::Outcome::HostShutdown
+            | run::Outcome::SetupFailed(_)
+            | run::Outcome::Lost => self.exit_code,
+        };
         Ok(scheduler::LastRun {
             number: self.number,
-            outcome: self.outcome.into_domain(),
+            outcome,
+            exit_code: told,
             started_at: timestamp(self.started_at)?,
             ended_at: self.ended_at.timestamp()?,
         })
