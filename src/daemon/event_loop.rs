@@ -42,6 +42,11 @@ pub trait World {
 
     /// Shows the newest committed state to readers.
     fn publish(&mut self, snapshot: Snapshot);
+
+    /// A ticket for what nobody waits for any more and is to be told all the same: a load that had to wait for the store.
+    fn late_ticket(&mut self) -> Option<Self::Ticket> {
+        None
+    }
 }
 
 /// What reaches the loop.
@@ -175,7 +180,8 @@ impl<W: World> EventLoop<W> {
         self.enqueue(decision, None);
         if let Some(set) = self.held_load.take_if(|_| !holding) {
             let decision = self.scheduler.step(now, Event::SpecsLoaded(set));
-            self.enqueue(decision, None);
+            let ticket = self.world.late_ticket();
+            self.enqueue(decision, ticket);
         }
     }
 

@@ -11,6 +11,7 @@ use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
 use super::metrics::Metrics;
 use super::notices::NotifySettings;
+use super::shutdown::ShutdownMode;
 use crate::clock::Timestamp;
 use crate::schedule::{Boot, Calendars};
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
@@ -114,17 +115,6 @@ pub enum RequestError {
     /// The daemon ended before it answered.
     #[error("the daemon is going down")]
     Gone,
-}
-
-/// How the daemon goes down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ShutdownMode {
-    /// Now; live runs go on under the supervisor and are found again.
-    LeaveRuns,
-    /// Start nothing new, wait until every live run has ended, then go down.
-    Drain,
-    /// Stop every live run, wait until they have ended, then go down.
-    StopRuns,
 }
 
 impl Handle {

@@ -97,7 +97,9 @@ impl Loader {
                 set.confirmed = force;
                 self.note(None);
                 self.publish_circumstances();
-                for stray in &set.strays {
+                // Every look finds them again; each is told once.
+                let told = self.published.strays.load();
+                for stray in set.strays.iter().filter(|stray| !told.contains(stray)) {
                     tracing::warn!(file = %stray.path.display(), "{}", stray.summary);
                 }
                 self.published.strays.store(Arc::new(std::mem::take(&mut set.strays)));

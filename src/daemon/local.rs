@@ -1,5 +1,6 @@
 //! [`LocalWorld`]: the event loop's surroundings on one machine: sled, the supervisor next door, the kernel's clocks.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::clock::{Now, Timestamp};
 use crate::run::{Run, Trigger};
 use crate::schedule::Context;
 use crate::scheduler::{Announcement, Answer, Change, Effect, Event, LoadSummary, Refusal, Snapshot, Wake};
+use crate::spec::{Fault, JobName};
 use crate::store::{CommitError, Store};
 use crate::supervisor::{Link, Request};
 
@@ -41,6 +43,21 @@ pub(super) struct LocalWorld {
     pub(super) published: Arc<Published>,
     pub(super) manager: ServiceManager,
     pub(super) desk: NoticeDesk,
+    pub(super) told_faults: ToldFaults,
+}
+
+/// Faulty job files that the log knows of. Every change of the directory is a look at all files; a fault is told once.
+#[derive(Default)]
+pub(super) struct ToldFaults(BTreeMap<JobName, Option<Arc<Fault>>>);
+
+impl ToldFaults {
+    /// The files of a load that are newly faulty, or faulty in another way than before.
+    fn news(&mut self, faulty: &[JobName], snapshot: &Snapshot) -> Vec<JobName> {
+        let fault_of = |name: &JobName| snapshot.jobs.get(name).and_then(|job| job.fault.clone());
+        let now: BTreeMap<_, _> = faulty.iter().map(|name| (name.clone(), fault_of(name))).collect();
+        let before = std::mem::replace(&mut self.0, now);
+        faulty.iter().filter(|name| before.get(*name) != self.0.get(*name)).cloned().collect()
+    }
 }
 
 impl LocalWorld {
@@ -109,6 +126,30 @@ impl LocalWorld {
         let job = snapshot.jobs.get(&run.id.job)?;
         let context = Context { first_seen: job.state.first_seen, boot: self.published.about.boot.clone() };
         job.spec.as_ref()?.schedules.due(scheduled.at, &context)
+    }
+
+    /// What a look at the jobs directory changed; a look that changed nothing is not worth a line.
+    fn log_load(&mut self, answer: &Result<LoadSummary, RequestError>) {
+        match answer {
+            Ok(LoadSummary { held_back: Some(held), .. }) => {
+                tracing::warn!(
+                    known = held.known,
+                    vanishing = held.vanishing,
+                    "more than half of the jobs would vanish: the jobs that were known stay in force until `jobctl reload --force`"
+                );
+            }
+            Ok(summary) => {
+                let (added, changed, removed) = (summary.added.len(), summary.changed.len(), summary.removed.len());
+                if added + changed + removed > 0 {
+                    tracing::info!(added, changed, removed, "jobs loaded");
+                }
+                let snapshot = self.published.snapshot.load();
+                for job in self.told_faults.news(&summary.faulty, &snapshot) {
+                    tracing::warn!(%job, "its file is faulty; `jobctl show {job}` tells where");
+                }
+            }
+            Err(fault) => tracing::error!(%fault, "the jobs are not loaded"),
+        }
     }
 
     /// Sends a request to the supervisor. Without one nothing is lost: every live attempt is told again to the next.
@@ -185,7 +226,7 @@ impl World for LocalWorld {
             Ticket::Command(sender) => drop(sender.send(answer)),
             Ticket::Reload(sender) => {
                 let answer = load_summary(answer);
-                log_load(&answer);
+                self.log_load(&answer);
                 if let Some(sender) = sender {
                     drop(sender.send(answer));
                 }
@@ -196,6 +237,10 @@ impl World for LocalWorld {
     fn publish(&mut self, snapshot: Snapshot) {
         self.published.snapshot.store(Arc::new(snapshot));
     }
+
+    fn late_ticket(&mut self) -> Option<Ticket> {
+        Some(Ticket::Reload(None))
+    }
 }
 
 fn load_summary(answer: Result<Answer, Refusal>) -> Result<LoadSummary, RequestError> {
@@ -203,29 +248,6 @@ fn load_summary(answer: Result<Answer, Refusal>) -> Result<LoadSummary, RequestE
         Ok(Answer::Loaded(summary)) => Ok(summary),
         Ok(other) => unreachable!("a load is answered by a summary, not by {other:?}"),
         Err(refusal) => Err(RequestError::Refused(refusal)),
-    }
-}
-
-/// What a look at the jobs directory changed; a look that changed nothing is not worth a line.
-fn log_load(answer: &Result<LoadSummary, RequestError>) {
-    match answer {
-        Ok(LoadSummary { held_back: Some(held), .. }) => {
-            tracing::warn!(
-                known = held.known,
-                vanishing = held.vanishing,
-                "more than half of the jobs would vanish: the jobs that were known stay in force until `jobctl reload --force`"
-            );
-        }
-        Ok(summary) => {
-            let (added, changed, removed) = (summary.added.len(), summary.changed.len(), summary.removed.len());
-            if added + changed + removed > 0 {
-                tracing::info!(added, changed, removed, "jobs loaded");
-            }
-            for job in &summary.faulty {
-                tracing::warn!(%job, "its file is faulty; `jobctl show {job}` tells where");
-            }
-        }
-        Err(fault) => tracing::error!(%fault, "the jobs are not loaded"),
     }
 }
 

@@ -9,7 +9,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::sync::oneshot;
 
 use super::event_loop::Input;
-use super::handle::{RequestError, ShutdownMode};
+use super::handle::RequestError;
+use super::shutdown::ShutdownMode;
 use crate::run::LaunchPlan;
 use crate::scheduler::{Answer, Change, Command, Event, LoadSummary, Refusal};
 use crate::spec::LoadedSpec;

@@ -125,6 +125,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         published: Arc::clone(&published),
         manager: ServiceManager::of_environment().context("cannot reach the service manager")?,
         desk,
+        told_faults: super::local::ToldFaults::default(),
     };
     let main_loop = spawn_loop(EventLoop::new(scheduler, world))?;
     let keeper = Keeper {

@@ -110,6 +110,18 @@ impl Run {
         }
     }
 
+    /// Why it is to be stopped, while it is asked to.
+    pub const fn stop_asked(&self) -> Option<StopReason> {
+        match self.state {
+            RunState::Starting { stop, .. } => stop,
+            RunState::Stopping { reason, .. } => Some(reason),
+            RunState::Queued { .. }
+            | RunState::Running { .. }
+            | RunState::Backoff { .. }
+            | RunState::Finished { .. } => None,
+        }
+    }
+
     /// Whether it is over.
     pub const fn is_finished(&self) -> bool {
         matches!(self.state, RunState::Finished { .. })

@@ -43,15 +43,7 @@ impl Scheduler {
     /// Repeats to the supervisor that an attempt is to stop, if it is.
     fn tell_stop(&mut self, id: &RunId) {
         let run = self.snapshot.live.get(id).expect("callers name live runs");
-        let reason = match run.state {
-            RunState::Starting { stop, .. } => stop,
-            RunState::Stopping { reason, .. } => Some(reason),
-            RunState::Queued { .. }
-            | RunState::Running { .. }
-            | RunState::Backoff { .. }
-            | RunState::Finished { .. } => None,
-        };
-        if let (Some(attempt), Some(reason)) = (run.current_attempt(), reason) {
+        if let (Some(attempt), Some(reason)) = (run.current_attempt(), run.stop_asked()) {
             self.ledger.effect(Effect::Stop { attempt, reason });
         }
     }
@@ -59,7 +51,9 @@ impl Scheduler {
     /// A supervisor is there (again): it hears of every attempt that it should have. An attempt that may never have
     /// been launched is asked for again, in this boot alone: the attempt's directory keeps it from starting twice, and
     /// a directory does not surely outlive the machine.
-    pub(super) fn reconnect(&mut self, _now: Now) {
+    ///
+    /// Then the queues move: an engine that drained, or died while it held, may have left runs that wait for nothing.
+    pub(super) fn reconnect(&mut self, now: Now) {
         self.repeat_deliveries();
         let active: Vec<RunId> = self
             .snapshot
@@ -82,6 +76,7 @@ impl Scheduler {
             self.ledger.effect(effect);
             self.tell_stop(&id);
         }
+        self.dequeue_all(now);
     }
 
     /// Takes in what the supervisor says. Late and repeated reports change nothing; every end is acknowledged.
@@ -124,17 +119,9 @@ impl Scheduler {
     /// The supervisor never had this attempt. One that was cancelled before is done; of any other nobody can tell.
     fn no_trace(&mut self, id: &RunId, now: Now) {
         let run = self.snapshot.live.get(id).expect("the caller found it");
-        let stopped = match run.state {
-            RunState::Starting { stop, .. } => stop,
-            RunState::Stopping { reason, .. } => Some(reason),
-            RunState::Queued { .. }
-            | RunState::Running { .. }
-            | RunState::Backoff { .. }
-            | RunState::Finished { .. } => None,
-        };
         let end = AttemptEnd {
             ending: Ending::Unseen,
-            stopped: stopped.map(|reason| Stopped { reason, rung: None }),
+            stopped: run.stop_asked().map(|reason| Stopped { reason, rung: None }),
             out_of_memory: None,
             started_at: None,
             ended_at: now.wall,
@@ -150,8 +137,10 @@ impl Scheduler {
         let codes = spec.as_ref().map(|spec| spec.success_exit_codes.clone()).unwrap_or_else(|| [0].into());
         let outcome = Outcome::classify(&end, &codes);
         let removed = self.snapshot.jobs.get(&id.job).is_none_or(|job| job.is_removed());
+        // Whoever asked for the stop wants the run to be over, even if its attempt ended for another reason before.
+        let over = removed || run.stop_asked().is_some();
         let retry = match &spec {
-            Some(spec) if !removed && wants_retry(&spec.retry, run, &outcome) => {
+            Some(spec) if !over && wants_retry(&spec.retry, run, &outcome) => {
                 let delay = retry_delay(&spec.retry, run);
                 let monotonic = now.monotonic.saturating_add(delay);
                 Some(Deadline { boot: self.boot.id.clone(), monotonic, wall: now.wall + delay })

@@ -189,12 +189,11 @@ impl Scheduler {
     /// A wall clock far behind a cursor sets the cursor back: waiting for it to be passed again could take years.
     pub(super) fn rebase(&mut self, now: Now) {
         self.rebase_watches(now);
-        let threshold = chrono::Duration::from_std(REBASE_THRESHOLD).expect("an hour fits");
         let behind: Vec<JobName> = self
             .snapshot
             .jobs
             .values()
-            .filter(|job| job.spec.is_some() && now.wall + threshold < job.state.cursor)
+            .filter(|job| job.spec.is_some() && is_far_behind(now.wall, job.state.cursor))
             .map(|job| job.name.clone())
             .collect();
         for name in behind {
@@ -204,7 +203,7 @@ impl Scheduler {
     }
 
     /// The record covers no occurrence: it tells that those in its range may be covered twice.
-    fn record_rebase(&mut self, name: &JobName, now: Now) {
+    pub(super) fn record_rebase(&mut self, name: &JobName, now: Now) {
         let job = self.job_mut(name);
         let last = std::mem::replace(&mut job.state.cursor, now.wall);
         let after_run = job.state.last_number;
@@ -221,6 +220,11 @@ impl Scheduler {
         // Back-offs are few beside live runs, and this is rare: a scan beats a second index.
         self.backoff.retain(|(_, other)| other != id);
     }
+}
+
+/// Whether the wall clock is so far behind a cursor that it must have been set back.
+pub(super) fn is_far_behind(wall: Timestamp, cursor: Timestamp) -> bool {
+    (cursor - wall).to_std().is_ok_and(|ahead| ahead > REBASE_THRESHOLD)
 }
 
 /// How much later than it should an occurrence would start now.

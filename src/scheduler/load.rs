@@ -95,6 +95,10 @@ impl Scheduler {
             self.retired.insert(revision.clone(), old_spec);
             self.release(name, &revision);
         }
+        // The clock may have been set back while no schedule was in force.
+        if super::due::is_far_behind(now.wall, self.job(name).state.cursor) {
+            self.record_rebase(name, now);
+        }
         self.enter(name, loaded);
         self.dequeue(name, now);
         if returned { summary.added.push(name.clone()) } else { summary.changed.push(name.clone()) }
@@ -137,6 +141,8 @@ impl Scheduler {
             return;
         }
         self.give_up_occurrences(name, SkipReason::Removed, now);
+        // From here on none of its queued runs starts, whichever goes first.
+        self.job_mut(name).state.removed_at = Some(now.wall);
         let (queued, active) = self.live_runs(name);
         for id in queued {
             self.drop_queued(&id, SkipReason::Removed, now);
@@ -147,7 +153,6 @@ impl Scheduler {
             .collect();
         let job = self.job_mut(name);
         let (revision, spec) = (job.state.revision.take(), job.spec.take());
-        job.state.removed_at = Some(now.wall);
         job.state.paused = None;
         job.fault = None;
         if let (Some(revision), Some(spec)) = (revision, spec) {

@@ -114,11 +114,17 @@ impl Scheduler {
     /// Begins or ends a time in which nothing could be recorded. Runs that waited for a place meanwhile start after it.
     fn hold(&mut self, holding: bool, now: Now) {
         self.holding = holding;
-        if !holding {
-            let waiting: BTreeSet<JobName> =
-                self.snapshot.live.values().filter(|run| run.is_queued()).map(|run| run.id.job.clone()).collect();
-            waiting.iter().for_each(|name| self.dequeue(name, now));
+        self.dequeue_all(now);
+    }
+
+    /// Lets every queue move for which there is room.
+    fn dequeue_all(&mut self, now: Now) {
+        if self.starts_nothing() {
+            return;
         }
+        let waiting: BTreeSet<JobName> =
+            self.snapshot.live.values().filter(|run| run.is_queued()).map(|run| run.id.job.clone()).collect();
+        waiting.iter().for_each(|name| self.dequeue(name, now));
     }
 
     /// Whether an attempt of any run is with the supervisor, or about to be.

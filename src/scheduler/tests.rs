@@ -60,11 +60,26 @@ impl One {
         self.scheduler.wake().wall.expect("something is due")
     }
 
+    /// Another engine on what this one made durable.
+    fn restart(&mut self) {
+        let snapshot = self.scheduler.snapshot();
+        let jobs = snapshot.jobs.values().map(|job| (job.name.clone(), job.state.clone())).collect();
+        let live = snapshot.live.values().map(|run| Run::clone(run)).collect();
+        let specs = snapshot.jobs.values().filter_map(|job| job.spec.clone());
+        let index = specs.map(|spec| (spec.revision.clone(), spec)).collect();
+        let recovered = Recovered { jobs, live, sources: Vec::new() };
+        self.scheduler = Scheduler::recover(self.scheduler.boot.clone(), recovered, index, now(self.wall));
+    }
+
     fn end(&mut self, run: u64) -> Decision {
+        self.end_as(run, 0)
+    }
+
+    fn end_as(&mut self, run: u64, wait_status: i32) -> Decision {
         let id = RunId { job: self.name.clone(), number: run };
         let attempt = self.scheduler.snapshot().live[&id].current_attempt().expect("it runs");
         let end = AttemptEnd {
-            ending: Ending::Exited { wait_status: 0 },
+            ending: Ending::Exited { wait_status },
             stopped: None,
             out_of_memory: None,
             started_at: Some(self.wall),
@@ -159,4 +174,50 @@ fn all_that_was_missed_runs_one_after_another() {
     assert_eq!(one.tick("2026-06-01T16:00:00Z"), (Vec::new(), vec![(SkipReason::Overlap, 1)]));
     assert_eq!(outcome(&one.end(2)), launched("backup/3"));
     assert_eq!(outcome(&one.end(3)), (Vec::new(), Vec::new()));
+}
+
+/// The stop and the end cross on their way: the attempt fails by itself, or its time is up, before the supervisor hears of the
+/// stop.
+#[test]
+fn a_run_that_was_cancelled_is_not_tried_again() {
+    let mut one = One::new("[retry]\nattempts = 3");
+    one.step(Event::Command(Command::Trigger { job: one.name.clone(), uid: 0 }));
+    let run = RunId { job: one.name.clone(), number: 1 };
+    one.step(Event::Command(Command::Cancel { run: run.clone() }));
+    let decision = one.end_as(1, 256);
+    let Some(Change::Run(run)) = decision.changes.iter().find(|change| matches!(change, Change::Run(_))) else {
+        panic!("its end is recorded: {decision:?}");
+    };
+    assert!(run.is_finished(), "{:?}", run.state);
+    assert_eq!(run.attempts[0].end.as_ref().unwrap().1, crate::run::Outcome::Failed { exit_code: 1 });
+}
+
+#[test]
+fn a_queue_that_a_drain_left_moves_under_the_next_engine() {
+    let mut one = One::new("schedule = '0 * * * *'\noverlap = 'queue'");
+    assert_eq!(one.tick("2026-06-01T13:00:00Z"), launched("backup/1"));
+    assert_eq!(one.tick("2026-06-01T14:00:00Z"), (Vec::new(), Vec::new()), "it waits");
+    one.step(Event::Command(Command::Drain { stop_runs: false }));
+    assert_eq!(outcome(&one.end(1)), (Vec::new(), Vec::new()), "a daemon that goes down starts nothing");
+    one.restart();
+    let decision = one.step(Event::SupervisorConnected);
+    assert_eq!(outcome(&decision), launched("backup/2"));
+}
+
+#[test]
+fn a_job_that_comes_back_after_the_clock_was_set_back_runs_again() {
+    let mut one = One::new("schedule = '0 * * * *'");
+    let job = one.scheduler.snapshot().jobs[&one.name].clone();
+    let revision = job.spec.clone().expect("it is good");
+    one.tick("2026-06-01T18:00:00Z");
+    one.end(1);
+    one.step(Event::SpecsLoaded(SpecSet::default()));
+    one.wall = at("2026-06-01T13:30:00Z");
+    one.step(Event::ClockStepped);
+    let source = Source { text: "command = 'true'".to_owned(), defaults: String::new() };
+    let loaded = LoadedSpec { spec: revision, source, path: "jobs.d/backup.toml".into() };
+    let mut set = SpecSet::default();
+    set.jobs.insert(one.name.clone(), SpecEntry::Good(Arc::new(loaded)));
+    assert_eq!(outcome(&one.step(Event::SpecsLoaded(set))).1, vec![(SkipReason::ClockRebased, 0)]);
+    assert_eq!(one.tick("2026-06-01T14:00:00Z"), launched("backup/2"));
 }

@@ -29,6 +29,8 @@ impl Scheduler {
     /// Creates a run if the policy lets it be: launched, or queued behind those that are live.
     pub(super) fn admit(&mut self, name: &JobName, trigger: Trigger, now: Now) -> Result<RunId, Denial> {
         let spec = self.job(name).spec.clone().expect("only jobs with a definition fire");
+        // An engine before this one may have left a queue: nobody jumps it.
+        self.dequeue(name, now);
         let live = self.job(name).live.len();
         if live < spec.overlap.max_concurrent() {
             let id = self.create(name, trigger, QueueReason::Overlap, now);
@@ -109,7 +111,7 @@ impl Scheduler {
 
     /// Launches queued runs of a job while the policy has room for them.
     pub(super) fn dequeue(&mut self, name: &JobName, now: Now) {
-        if self.starts_nothing() {
+        if self.starts_nothing() || self.job(name).is_removed() {
             return;
         }
         let room = self.job(name).spec.as_ref().map_or(1, |spec| spec.overlap.max_concurrent());

@@ -71,6 +71,7 @@ fn the_openapi_document_is_true() {
             let body = match path.as_str() {
                 "/v1/pause" | "/v1/resume" => json!({ "tag": "nightly" }),
                 "/v1/state/export" => json!({ "path": export }),
+                "/v1/exec" => json!({ "argv": ["true"], "name": "once" }),
                 _ => json!({}),
             };
             let job = if path.ends_with("/cancel") { "long" } else { "good" };

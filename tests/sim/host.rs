@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jobsd::clock::{BootId, Timestamp};
+use jobsd::clock::{BootId, Monotonic, Now, Timestamp};
 use jobsd::run::{
-    AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, StopReason, Stopped, Usage,
+    AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure, StopReason, Stopped, Usage,
 };
+use jobsd::schedule::Boot;
 use jobsd::spec::JobName;
 
+use crate::clocks::SECOND;
 use crate::rng::Rng;
 
 /// What exists of one attempt: its directory is the entry itself.
@@ -19,11 +21,11 @@ pub struct HostAttempt {
     pub alive: bool,
     /// Whether the present supervisor is its parent; otherwise nobody will see its status.
     parented: bool,
-    /// Whether the present supervisor watches it.
-    watched: bool,
     stop: Option<StopReason>,
     /// The end that the supervisor wrote into the directory.
     pub end: Option<AttemptEnd>,
+    /// When that was, by this boot's monotonic clock.
+    pub ended: Option<(BootId, Monotonic)>,
 }
 
 /// A future happening on the machine.
@@ -37,84 +39,89 @@ pub enum HostEvent {
     Dies(AttemptId),
 }
 
+/// Reports of the supervisor, and what will happen later, by delay in µs.
+pub type Course = (Vec<Report>, Vec<(u64, HostEvent)>);
+
 pub struct Host {
-    pub boot: BootId,
+    pub boot: Boot,
     pub attempts: BTreeMap<AttemptId, HostAttempt>,
     alive: BTreeSet<AttemptId>,
+    /// Attempts that the present supervisor watches, or whose end it keeps until it is acknowledged.
+    watched: BTreeSet<AttemptId>,
 }
 
 const SIGTERM_STATUS: i32 = 15;
 
 impl Host {
     pub fn new() -> Self {
-        Self { boot: BootId::new("boot-1"), attempts: BTreeMap::new(), alive: BTreeSet::new() }
+        let boot = Boot { id: BootId::new("boot-1"), at: Timestamp::UNIX_EPOCH };
+        Self { boot, attempts: BTreeMap::new(), alive: BTreeSet::new(), watched: BTreeSet::new() }
     }
 
     /// Live processes of a job.
-    pub fn alive(&self, job: &JobName) -> usize {
-        self.alive.iter().filter(|id| id.run.job == *job).count()
+    pub fn alive_of<'a>(&'a self, job: &'a JobName) -> impl Iterator<Item = &'a AttemptId> {
+        let first = AttemptId { run: RunId { job: job.clone(), number: 0 }, attempt: 0 };
+        self.alive.range(first..).take_while(move |id| id.run.job == *job)
     }
 
-    /// The supervisor is asked to launch. Returns what it reports, and what will happen later, by delay in µs.
-    pub fn launch(&mut self, plan: &LaunchPlan, now: Timestamp, rng: &mut Rng) -> (Vec<Report>, Vec<(u64, HostEvent)>) {
+    /// Whether the supervisor has anything left that nobody has acknowledged.
+    pub fn unacknowledged(&self) -> Option<&AttemptId> {
+        self.watched.first()
+    }
+
+    /// The supervisor is asked to launch.
+    pub fn launch(&mut self, plan: &LaunchPlan, now: Now, rng: &mut Rng) -> Course {
         let id = plan.attempt.clone();
         if self.attempts.contains_key(&id) {
             return (self.find(&id, now), Vec::new());
         }
         let mut attempt = HostAttempt {
             plan: plan.clone(),
-            boot: self.boot.clone(),
-            started_at: now,
+            boot: self.boot.id.clone(),
+            started_at: now.wall,
             alive: true,
             parented: true,
-            watched: true,
             stop: None,
             end: None,
+            ended: None,
         };
         let mut later = Vec::new();
         if rng.chance(30_000) {
             attempt.alive = false;
             let failure = SetupFailure::of_daemon("execute", None, 2);
-            attempt.end = Some(end(Ending::SetupFailed(failure), None, &attempt, now));
+            attempt.finish(Ending::SetupFailed(failure), &self.boot.id, now);
         } else {
             let exit = if rng.chance(250_000) { 256 } else { 0 };
-            let longest = if rng.chance(100_000) { 1_800_000_000 } else { 20_000_000 };
+            let longest = if rng.chance(100_000) { 1800 * SECOND } else { 20 * SECOND };
             later.push((rng.between(500, longest), HostEvent::Exits(id.clone(), exit)));
             if let Some(timeout) = plan.timeout {
                 later.push((timeout.as_micros() as u64, HostEvent::TimesOut(id.clone())));
             }
-        }
-        if attempt.alive {
             self.alive.insert(id.clone());
         }
+        self.watched.insert(id.clone());
         self.attempts.insert(id.clone(), attempt);
         (self.find(&id, now), later)
     }
 
     /// The supervisor is asked what became of an attempt, and takes it under its eyes if it lives.
-    pub fn find(&mut self, id: &AttemptId, now: Timestamp) -> Vec<Report> {
+    pub fn find(&mut self, id: &AttemptId, now: Now) -> Vec<Report> {
         let Some(attempt) = self.attempts.get_mut(id) else { return vec![Report::NoTrace { attempt: id.clone() }] };
         if attempt.alive {
-            attempt.watched = true;
+            self.watched.insert(id.clone());
         } else if attempt.end.is_none() {
-            attempt.end = Some(end(Ending::Unseen, attempt.stop, attempt, now));
+            attempt.finish(Ending::Unseen, &self.boot.id, now);
         }
-        attempt.reports(id)
+        vec![attempt.report(id)]
     }
 
     /// What a supervisor says of everything it has, to an engine that has just connected.
     pub fn inventory(&self) -> Vec<Report> {
-        self.attempts
-            .iter()
-            .filter(|(_, attempt)| attempt.watched)
-            .flat_map(|(id, attempt)| attempt.reports(id))
-            .collect()
+        self.watched.iter().map(|id| self.attempts[id].report(id)).collect()
     }
 
     pub fn acknowledge(&mut self, id: &AttemptId) {
-        if let Some(attempt) = self.attempts.get_mut(id) {
-            attempt.watched = false;
-        }
+        self.watched.remove(id);
     }
 
     pub fn stop(&mut self, id: &AttemptId, reason: StopReason, rng: &mut Rng) -> Vec<(u64, HostEvent)> {
@@ -128,73 +135,76 @@ impl Host {
         }
     }
 
-    pub fn happen(&mut self, event: HostEvent, now: Timestamp, rng: &mut Rng) -> (Vec<Report>, Vec<(u64, HostEvent)>) {
+    pub fn happen(&mut self, event: HostEvent, now: Now, rng: &mut Rng) -> Course {
         match event {
             HostEvent::Exits(id, wait_status) => (self.exit(&id, wait_status, now), Vec::new()),
             HostEvent::Dies(id) => (self.exit(&id, SIGTERM_STATUS, now), Vec::new()),
             HostEvent::TimesOut(id) => {
                 // Without a supervisor nobody keeps the time.
-                let watched = self.attempts.get(&id).is_some_and(|attempt| attempt.watched);
+                let watched = self.watched.contains(&id);
                 (Vec::new(), if watched { self.stop(&id, StopReason::TimedOut, rng) } else { Vec::new() })
             }
         }
     }
 
-    fn exit(&mut self, id: &AttemptId, wait_status: i32, now: Timestamp) -> Vec<Report> {
-        let Some(attempt) = self.attempts.get_mut(id).filter(|attempt| attempt.alive) else { return Vec::new() };
+    fn exit(&mut self, id: &AttemptId, wait_status: i32, now: Now) -> Vec<Report> {
+        if !self.alive.remove(id) {
+            return Vec::new();
+        }
+        let attempt = self.attempts.get_mut(id).expect("what lives has a directory");
         attempt.alive = false;
-        self.alive.remove(id);
-        if !attempt.watched {
+        if !self.watched.contains(id) {
             return Vec::new();
         }
         let ending = if attempt.parented { Ending::Exited { wait_status } } else { Ending::Unseen };
-        attempt.end = Some(end(ending, attempt.stop, attempt, now));
-        attempt.reports(id)
+        attempt.finish(ending, &self.boot.id, now);
+        vec![attempt.report(id)]
     }
 
     /// The supervisor dies: its runs live on, and nobody will see their status.
     pub fn supervisor_dies(&mut self) {
-        for attempt in self.attempts.values_mut() {
-            attempt.parented = false;
-            attempt.watched = false;
+        for id in &self.alive {
+            self.attempts.get_mut(id).expect("what lives has a directory").parented = false;
         }
+        self.watched.clear();
     }
 
     /// Everything dies, and with it the memory of which directories were on the disk already.
-    pub fn reboot(&mut self, rng: &mut Rng, number: u64) {
+    pub fn reboot(&mut self, rng: &mut Rng, number: u64, at: Timestamp) {
         self.supervisor_dies();
-        self.boot = BootId::new(&format!("boot-{number}"));
-        self.alive.clear();
-        for attempt in self.attempts.values_mut() {
-            attempt.alive = false;
+        self.boot = Boot { id: BootId::new(&format!("boot-{number}")), at };
+        for id in std::mem::take(&mut self.alive) {
+            self.attempts.get_mut(&id).expect("what lives has a directory").alive = false;
+            if rng.chance(100_000) {
+                self.attempts.remove(&id);
+            }
         }
-        self.attempts.retain(|_, attempt| attempt.end.is_some() || !rng.chance(100_000));
     }
 }
 
 impl HostAttempt {
-    fn reports(&self, id: &AttemptId) -> Vec<Report> {
-        let started = Report::Started { attempt: id.clone(), pid: 1000, at: self.started_at };
+    fn report(&self, id: &AttemptId) -> Report {
         match &self.end {
-            Some(end) => vec![Report::Ended { attempt: id.clone(), end: Box::new(end.clone()) }],
-            None => vec![started],
+            Some(end) => Report::Ended { attempt: id.clone(), end: Box::new(end.clone()) },
+            None => Report::Started { attempt: id.clone(), pid: 1000, at: self.started_at },
         }
+    }
+
+    fn finish(&mut self, ending: Ending, boot: &BootId, now: Now) {
+        self.ended = Some((boot.clone(), now.monotonic));
+        self.end = Some(AttemptEnd {
+            ending,
+            stopped: self.stop.map(|reason| Stopped { reason, rung: None }),
+            out_of_memory: None,
+            started_at: Some(self.started_at),
+            ended_at: now.wall,
+            usage: Usage::default(),
+            output: OutputSummary::default(),
+        });
     }
 
     /// Whether its end may have gone unseen.
     pub fn may_be_lost(&self, boot: &BootId) -> bool {
         !self.parented || self.boot != *boot
-    }
-}
-
-fn end(ending: Ending, stopped: Option<StopReason>, attempt: &HostAttempt, now: Timestamp) -> AttemptEnd {
-    AttemptEnd {
-        ending,
-        stopped: stopped.map(|reason| Stopped { reason, rung: None }),
-        out_of_memory: None,
-        started_at: Some(attempt.started_at),
-        ended_at: now,
-        usage: Usage::default(),
-        output: OutputSummary::default(),
     }
 }

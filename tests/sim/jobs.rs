@@ -13,28 +13,28 @@ use jobsd::spec::{
 
 use crate::rng::Rng;
 
-/// A definition drawn by the seed. The overlap policy follows from the name, so that it is the same for the job's
-/// whole life and can be checked against the machine.
-pub fn draw(name: &JobName, rng: &mut Rng) -> Arc<LoadedSpec> {
-    let schedule = draw_schedule(rng);
-    let zone = Zone::parse(rng.pick::<&str>(&["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/New_York"]))
-        .expect("a zone");
-    let jitter = Duration::from_secs(*rng.pick(&[0, 0, 0, 5, 120]));
-    let schedules = match schedule {
-        None => ScheduleSet::default(),
-        Some(text) => {
-            let rule = Rule::parse_short(&text, name.as_str()).expect("a schedule");
-            ScheduleSet::new(vec![Entry { jitter, ..Entry::new(rule, zone) }], name.as_str()).expect("it fires")
-        }
-    };
+/// A definition drawn by the seed. In a crowd each job is busy only now and then.
+pub fn draw(name: &JobName, crowd: bool, rng: &mut Rng) -> Arc<LoadedSpec> {
+    let mut entries = Vec::new();
+    // Most have one schedule, some none, a few two.
+    for _ in 0..*rng.pick(&[0, 1, 1, 1, 1, 1, 1, 2]) {
+        let rule = Rule::parse_short(&draw_schedule(crowd, rng), name.as_str()).expect("a schedule");
+        let zone = Zone::parse(rng.pick::<&str>(&["UTC", "Europe/Berlin", "Australia/Lord_Howe", "America/New_York"]))
+            .expect("a zone");
+        let jitter = Duration::from_secs(*rng.pick(&[0, 0, 0, 5, 120]));
+        entries.push(Entry { jitter, ..Entry::new(rule, zone) });
+    }
+    let schedules = ScheduleSet::new(entries, name.as_str()).expect("it fires");
     // Whatever differs between two definitions is in the text that the revision hashes.
     let source = Source { text: format!("{} {:?}", rng.next(), schedules), defaults: String::new() };
+    let revision = Revision::of(name, &source);
     let attempts = NonZeroU32::new(*rng.pick(&[1, 1, 2, 3])).expect("not zero");
     let spec = JobSpec {
         name: name.clone(),
-        revision: Revision::of(name, &source),
         description: None,
-        command: Command::Argv(vec!["/bin/true".into()]),
+        // So that a launch shows by which definition it was planned.
+        command: Command::Argv(vec!["/bin/job".into(), revision.to_string()]),
+        revision,
         schedules,
         environment: Environment::default(),
         working_directory: None,
@@ -42,7 +42,7 @@ pub fn draw(name: &JobName, rng: &mut Rng) -> Arc<LoadedSpec> {
         process: ProcessSpec::default(),
         timeout: rng.chance(300_000).then(|| Duration::from_secs(rng.between(1, 600))),
         stop: StopPolicy { signal: nix::sys::signal::Signal::SIGTERM, grace: Duration::from_secs(rng.between(0, 20)) },
-        overlap: overlap_of(name),
+        overlap: draw_overlap(name, rng),
         catch_up: CatchUp {
             policy: *rng.pick(&[CatchUpPolicy::None, CatchUpPolicy::Latest, CatchUpPolicy::All]),
             window: rng.chance(400_000).then(|| Duration::from_secs(rng.between(30, 90_000))),
@@ -53,21 +53,21 @@ pub fn draw(name: &JobName, rng: &mut Rng) -> Arc<LoadedSpec> {
             attempts,
             backoff: *rng.pick(&[Backoff::Fixed, Backoff::Linear, Backoff::Exponential]),
             delay: Duration::from_secs(rng.between(0, 60)),
-            max_delay: Duration::from_secs(600),
+            max_delay: Duration::from_secs(*rng.pick(&[70, 600])),
             on_lost: rng.chance(500_000),
         },
-        success_exit_codes: [0].into(),
+        success_exit_codes: rng.pick(&[[0, 0], [0, 1]]).iter().copied().collect(),
         enabled: !rng.chance(50_000),
         tags: [rng.pick(&["red", "blue"]).to_string()].into(),
         owner: None,
-        alert_after: rng.chance(300_000).then(|| Duration::from_secs(rng.between(60, 100_000))),
-        notify: draw_notify(rng),
         output: OutputPolicy { limit_bytes: 1 << 20, ..OutputPolicy::default() },
         retention: Retention {
             runs: NonZeroU32::new(100).expect("not zero"),
             age: Duration::from_secs(1 << 30),
             ..Retention::default()
         },
+        alert_after: rng.chance(300_000).then(|| Duration::from_secs(rng.between(60, 100_000))),
+        notify: draw_notify(rng),
     };
     let path = format!("/jobs.d/{name}.toml").into();
     Arc::new(LoadedSpec { spec: Arc::new(spec), source, path })
@@ -88,22 +88,24 @@ fn draw_notify(rng: &mut Rng) -> Notify {
     notify
 }
 
-fn draw_schedule(rng: &mut Rng) -> Option<String> {
-    let text = match rng.below(8) {
-        0 => return None,
-        1 => format!("every {}s", rng.between(1, 90)),
-        2 => format!("every {}m", rng.between(1, 90)),
-        3 => "* * * * *".to_owned(),
-        4 => format!("*/{} * * * *", rng.between(2, 30)),
-        5 => format!("{} * * * *", rng.below(60)),
-        6 => format!("{} {} * * *", rng.below(60), rng.below(4)),
+fn draw_schedule(crowd: bool, rng: &mut Rng) -> String {
+    match rng.below(10) {
+        0 if !crowd => format!("every {}s", rng.between(1, 90)),
+        1 | 0 => format!("every {}m", rng.between(if crowd { 20 } else { 1 }, 90)),
+        2 if !crowd => "* * * * *".to_owned(),
+        3 | 2 => format!("*/{} * * * *", rng.between(if crowd { 10 } else { 2 }, 30)),
+        4 => format!("{} * * * *", rng.below(60)),
+        5 | 6 => format!("{} {} * * *", rng.below(60), rng.below(4)),
+        7 => "@reboot".to_owned(),
+        8 => format!("after {}m", rng.between(1, 600)),
         _ => "@daily".to_owned(),
-    };
-    Some(text)
+    }
 }
 
-pub fn overlap_of(name: &JobName) -> Overlap {
-    match name.as_str().bytes().last().expect("names are not empty") % 4 {
+/// Four fifths of the jobs keep their policy for life, so that it can be checked strictly; the others change it.
+fn draw_overlap(name: &JobName, rng: &mut Rng) -> Overlap {
+    let fixed = u64::from(name.as_str().bytes().last().expect("names are not empty")) % 5;
+    match if fixed == 4 { rng.below(4) } else { fixed } {
         0 => Overlap::Skip,
         1 => Overlap::Allow { max_concurrent: NonZeroU32::new(3).expect("not zero") },
         2 => Overlap::Queue,
@@ -115,6 +117,7 @@ pub fn overlap_of(name: &JobName) -> Overlap {
 pub fn disabled(loaded: &LoadedSpec) -> Arc<LoadedSpec> {
     let source = Source { text: format!("disabled {}", loaded.source.text), defaults: String::new() };
     let revision = Revision::of(&loaded.spec.name, &source);
-    let spec = Arc::new(JobSpec { enabled: false, revision, ..JobSpec::clone(&loaded.spec) });
+    let command = Command::Argv(vec!["/bin/job".into(), revision.to_string()]);
+    let spec = Arc::new(JobSpec { enabled: false, revision, command, ..JobSpec::clone(&loaded.spec) });
     Arc::new(LoadedSpec { spec, source, path: loaded.path.clone() })
 }

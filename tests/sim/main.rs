@@ -1,71 +1,39 @@
 //! The daemon's own event loop in a simulated world: store, machine, supervisor, clock, clients and job files, all driven by
-//! one seed.
+//! one seed. What must hold is in [`checks`].
 //!
-//! `cargo test --test sim` runs a few hundred seeds. `SIM_SEEDS=100000` runs more, `SIM_FROM` begins elsewhere, and
-//! `SIM_SEED=42` replays one with a trace.
+//! ```text
+//! cargo test --test sim                                  a hundred seeds
+//! SIM_SEEDS=100000 SIM_FROM=5000 cargo test --test sim   as many as wanted, on all cores
+//! SIM_SEED=42 cargo test --test sim -- --nocapture       one, with a trace
+//! SIM_JOB=job-3 SIM_SEED=42 cargo test …                 what concerns this job
+//! ```
 
+mod agenda;
+mod checks;
+mod clients;
+mod clocks;
+mod counts;
+mod faults;
+mod files;
 mod host;
 mod jobs;
+mod life;
+mod plan;
 mod rng;
 mod store;
+mod trace;
 mod world;
 
-use std::time::Duration;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use jobsd::daemon::{EventLoop, Input, World};
-use jobsd::run::{Outcome, RunState};
-use jobsd::scheduler::{Event, Scheduler};
+use counts::Counts;
 
-use world::{Plan, SimWorld};
+/// Seeds without a word about how many.
+const SEEDS: u64 = 100;
 
-/// Lives through one seed, and checks that the world has settled at its end.
-fn live(seed: u64, trace: bool) {
-    let mut draw = rng::Rng::new(seed ^ 0x5EED);
-    let plan = Plan {
-        jobs: *draw.pick(&[1, 2, 4, 8, 20]),
-        stormy: Duration::from_secs(3600 * draw.between(1, 30)),
-        crash: *draw.pick(&[0, 50, 500, 5000]),
-        trace,
-    };
-    let mut world = SimWorld::new(seed, plan);
-    loop {
-        let now = world.now();
-        let (recovered, index) = world.store.recover(&world.specs);
-        let scheduler = Scheduler::recover(world.boot(), recovered, index, now);
-        let set = world.set();
-        world.begin_life(vec![Input::Event(Event::SpecsLoaded(set), None), Input::Event(Event::ClockStepped, None)]);
-        world = EventLoop::new(scheduler, world).run();
-        if world.ended {
-            break;
-        }
-        world.restart();
-    }
-    check_settled(&world);
-}
-
-fn check_settled(world: &SimWorld) {
-    for run in world.store.runs.values() {
-        let RunState::Finished { outcome, .. } = &run.state else { panic!("{} never ended: {:?}", run.id, run.state) };
-        for attempt in &run.attempts {
-            let (end, _) = attempt.end.as_ref().unwrap_or_else(|| panic!("{}/{} has no end", run.id, attempt.number));
-            let id = jobsd::run::AttemptId { run: run.id.clone(), attempt: attempt.number };
-            // History says what the machine saw.
-            if let Some(seen) = world.host.attempts.get(&id) {
-                assert!(!seen.alive, "{id} still lives");
-                assert_eq!(Some(end), seen.end.as_ref(), "{id}: history tells of another end than the machine");
-                let lost = matches!(end.ending, jobsd::run::Ending::Unseen);
-                assert!(!lost || seen.may_be_lost(&world.host.boot), "{id} was lost without a cause");
-            } else {
-                assert!(
-                    matches!(outcome, Outcome::Lost | Outcome::Cancelled | Outcome::Replaced) || run.attempts.len() > 1,
-                    "{id} never ran, and ended {outcome:?}"
-                );
-            }
-        }
-    }
-    assert!(world.store.notices.is_empty(), "messages never left: {:?}", world.store.notices.values().next());
-    assert!(world.asked.len() <= 1000);
-}
+/// So many seeds live through every kind of fault.
+const ENOUGH_SEEDS: u64 = 100;
 
 fn from_env(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
@@ -74,13 +42,58 @@ fn from_env(name: &str) -> Option<u64> {
 #[test]
 fn seeds() {
     if let Some(seed) = from_env("SIM_SEED") {
-        return live(seed, true);
+        return tell(1, seed, &life::live(seed, true));
     }
     let from = from_env("SIM_FROM").unwrap_or(0);
-    let count = from_env("SIM_SEEDS").unwrap_or(100);
-    for seed in from..from + count {
-        let outcome = std::panic::catch_unwind(|| live(seed, false));
-        assert!(outcome.is_ok(), "seed {seed} fails; SIM_SEED={seed} cargo test --test sim replays it with a trace");
+    let count = from_env("SIM_SEEDS").unwrap_or(SEEDS);
+    let (counts, failed) = live_all(from, count);
+    tell(count, from, &counts);
+    assert!(
+        failed.is_empty(),
+        "{} of {count} seeds fail: {failed:?}\n\
+         SIM_SEED={} cargo test --test sim -- --nocapture replays the first with a trace",
+        failed.len(),
+        failed[0],
+    );
+    if count >= ENOUGH_SEEDS {
+        for (what, times) in counts.all() {
+            assert!(times > 0, "{count} seeds, and no {what}: nothing was tried");
+        }
     }
-    println!("{count} seeds from {from}");
+}
+
+/// Lives through the seeds on all cores. After the first failure those under way are finished, and no other is begun.
+fn live_all(from: u64, count: u64) -> (Counts, Vec<u64>) {
+    let next = AtomicU64::new(from);
+    let sum = Mutex::new((Counts::default(), Vec::new()));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let failed_already = !sum.lock().expect("no panic while it is held").1.is_empty();
+                    if seed >= from + count || failed_already {
+                        return;
+                    }
+                    let lived = std::panic::catch_unwind(|| life::live(seed, false));
+                    let mut sum = sum.lock().expect("no panic while it is held");
+                    match lived {
+                        Ok(counts) => sum.0.add(&counts),
+                        Err(_) => sum.1.push(seed),
+                    }
+                }
+            });
+        }
+    });
+    let (counts, mut failed) = sum.into_inner().expect("no panic while it is held");
+    failed.sort_unstable();
+    (counts, failed)
+}
+
+fn tell(count: u64, from: u64, counts: &Counts) {
+    println!("{count} seeds from {from}:");
+    for (what, times) in counts.all() {
+        println!("{times:>12} {what}");
+    }
 }

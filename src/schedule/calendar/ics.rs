@@ -34,8 +34,10 @@ impl Calendar {
             return Err(fault(format!("a calendar has at most {CALENDAR_LIMIT_BYTES} bytes")));
         }
         check_lines(text)?;
-        // Files saved on other systems begin with a byte order mark, and end without a line break.
-        let unfolded = format!("{}\r\n", unfold(text.trim_start_matches('\u{feff}').trim_end()));
+        // Files saved on other systems begin with a byte order mark, end without a line break, or have lines that end with
+        // LF alone; the crate wants CRLF, as RFC 5545 does.
+        let text = text.trim_start_matches('\u{feff}').trim_end().replace("\r\n", "\n").replace('\n', "\r\n");
+        let unfolded = format!("{}\r\n", unfold(&text));
         let roots = read_components(&unfolded).map_err(|_| {
             fault("the file is no iCalendar: BEGIN and END do not match, or a line is malformed".to_owned())
         })?;
@@ -192,6 +194,7 @@ mod tests {
             file(&["DTSTART;VALUE=DATE:20261225\nSUMMARY:Christmas\n  Day\nBEGIN:VALARM\nTRIGGER:-PT5M\nEND:VALARM"]);
         let calendar = Calendar::from_ics("test", &format!("\u{feff}{text}")).unwrap();
         assert_eq!(calendar.name_of("2026-12-25".parse().unwrap()), Some("Christmas Day"));
+        assert_eq!(Calendar::from_ics("test", &text.replace("\r\n", "\n")), Ok(calendar));
     }
 
     #[test]

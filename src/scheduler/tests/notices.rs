@@ -6,7 +6,7 @@ use crate::spec::NoticeEvent;
 
 impl One {
     /// An end by wait status, with so many bytes of output: 0 is success, 256 is exit code 1.
-    fn end_as(&mut self, run: u64, wait_status: i32, printed: u64) -> Decision {
+    fn ends_with(&mut self, run: u64, wait_status: i32, printed: u64) -> Decision {
         let id = RunId { job: self.name.clone(), number: run };
         let attempt = self.scheduler.snapshot().live[&id].current_attempt().expect("it runs");
         let end = AttemptEnd {
@@ -32,7 +32,7 @@ impl One {
     /// A run that ends so: what is told.
     fn run_as(&mut self, wait_status: i32, printed: u64) -> Vec<(NoticeEvent, u64)> {
         let run = self.trigger();
-        told(&self.end_as(run, wait_status, printed))
+        told(&self.ends_with(run, wait_status, printed))
     }
 
     fn waiting(&self) -> Vec<Notice> {
@@ -78,7 +78,7 @@ const ALL: &str = "[notify]\non_failure = [{ mail = 'f' }]\non_recovery = [{ mai
 fn a_run_tells_of_its_end_with_the_record_of_it() {
     let mut one = One::new(ALL);
     let run = one.trigger();
-    let decision = one.end_as(run, 256, 5);
+    let decision = one.ends_with(run, 256, 5);
     let records = |change: &&Change| matches!(change, Change::Run(_) | Change::Notice(_) | Change::Job(..));
     assert_eq!(decision.changes.iter().filter(records).count(), 3, "one commit: {:?}", decision.changes);
     assert_eq!(sent(&decision), 1, "and sent after it");
@@ -108,13 +108,13 @@ fn recovery_is_the_first_success_after_failures() {
 fn only_the_last_attempt_tells_and_a_cancelled_run_does_not() {
     let mut one = One::new(&format!("{ALL}[retry]\nattempts = 2\ndelay = '5s'\n"));
     let run = one.trigger();
-    assert_eq!(told(&one.end_as(run, 256, 0)), [], "it will be tried again");
+    assert_eq!(told(&one.ends_with(run, 256, 0)), [], "it will be tried again");
     one.pass(10);
-    assert_eq!(told(&one.end_as(run, 256, 0)), [(NoticeEvent::Failure, 0)]);
+    assert_eq!(told(&one.ends_with(run, 256, 0)), [(NoticeEvent::Failure, 0)]);
     let run = one.trigger();
     let id = RunId { job: one.name.clone(), number: run };
     one.step(Event::Command(Command::Cancel { run: id.clone() }));
-    assert_eq!(told(&one.end_as(run, 15, 0)), [], "somebody wanted it so");
+    assert_eq!(told(&one.ends_with(run, 15, 0)), [], "somebody wanted it so");
 }
 
 #[test]
@@ -137,12 +137,12 @@ fn a_start_is_told_once_however_it_is_heard_of() {
     let started = Report::Started { attempt: attempt.unwrap(), pid: 7, at: one.wall };
     assert_eq!(told(&one.step(Event::Report(started.clone()))), [(NoticeEvent::Start, 0)]);
     assert_eq!(told(&one.step(Event::Report(started))), [], "a report may come twice");
-    assert_eq!(told(&one.end_as(run, 256, 0)), []);
+    assert_eq!(told(&one.ends_with(run, 256, 0)), []);
     one.pass(5);
-    assert_eq!(told(&one.end_as(run, 0, 0)), [], "a second attempt is no start");
+    assert_eq!(told(&one.ends_with(run, 0, 0)), [], "a second attempt is no start");
     // The report of the start went with an earlier engine.
     let run = one.trigger();
-    assert_eq!(told(&one.end_as(run, 0, 0)), [(NoticeEvent::Start, 0)]);
+    assert_eq!(told(&one.ends_with(run, 0, 0)), [(NoticeEvent::Start, 0)]);
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn a_full_outbox_drops_the_oldest_and_holds_no_run() {
     }
     let oldest = one.waiting().remove(0);
     let run = one.trigger();
-    let decision = one.end_as(run, 256, 0);
+    let decision = one.ends_with(run, 256, 0);
     assert!(decision.changes.contains(&Change::ForgetNotice(one.name.clone(), oldest.number)));
     let outbox = one.scheduler.snapshot().outbox;
     assert_eq!((outbox.waiting.len(), outbox.dropped), (OUTBOX_LIMIT, 1));
@@ -259,7 +259,7 @@ fn a_hold_and_a_drain_start_no_delivery() {
     let mut one = One::new(ALL);
     let run = one.trigger();
     one.step(Event::Hold(true));
-    assert_eq!(sent(&one.end_as(run, 256, 0)), 0, "its end could not be recorded");
+    assert_eq!(sent(&one.ends_with(run, 256, 0)), 0, "its end could not be recorded");
     assert_eq!(sent(&one.step(Event::Hold(false))), 1);
 }
 
