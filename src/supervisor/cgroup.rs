@@ -22,8 +22,8 @@ use nix::unistd::Pid;
 use sha2::{Digest, Sha256};
 
 use super::fork::{Fork, exit_now, fork, fork_into};
-use super::limits;
 use super::process::Pidfd;
+use super::{limits, withdraw};
 use crate::run::AttemptId;
 use crate::spec::Controller;
 
@@ -75,9 +75,7 @@ impl Hierarchy {
     /// When there is none that works.
     pub fn find(state_dir: &Path) -> Result<Self, Unavailable> {
         let own = own_cgroup().ok_or(Unavailable::NotMounted)?;
-        let digest = Sha256::digest(state_dir.as_os_str().as_bytes());
-        let name: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-        let base = own.join(format!("jobsd-{name}"));
+        let base = base_in(&own, state_dir);
         match fs::create_dir(&base) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(Unavailable::NotWritable { path: own.clone(), source });
@@ -89,6 +87,9 @@ impl Hierarchy {
             tracing::warn!(%fault, "controllers cannot be handed down");
             BTreeSet::new()
         });
+        if let Err(fault) = withdraw::restore(state_dir, &hierarchy.base) {
+            tracing::warn!(%fault, "limits of runs cannot be set again");
+        }
         let found = hierarchy.probe();
         match found {
             Ok(Some(entry)) => hierarchy.entry = entry,
@@ -275,6 +276,26 @@ impl Cgroup {
             Err(_) => false,
         }
     }
+}
+
+/// The directory of the attempts' cgroups.
+fn base_in(own: &Path, state_dir: &Path) -> PathBuf {
+    let digest = Sha256::digest(state_dir.as_os_str().as_bytes());
+    let name: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    own.join(format!("jobsd-{name}"))
+}
+
+/// Makes the cgroup of a supervisor that died fit for the next one; see [`withdraw`](super::withdraw). Called in a process of
+/// the same unit.
+///
+/// # Errors
+/// When the state directory or the cgroup cannot be used.
+pub(super) fn after_death(state_dir: &Path) -> io::Result<()> {
+    let state_dir = state_dir.canonicalize()?;
+    // Without a unified hierarchy there was nothing to hand down.
+    let Some(own) = own_cgroup() else { return Ok(()) };
+    let unit = withdraw::unit_of(&own);
+    withdraw::withdraw(&state_dir, &unit, &base_in(&unit, &state_dir))
 }
 
 /// The directory of the cgroup in which this process is, in the unified hierarchy.

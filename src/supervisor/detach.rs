@@ -11,6 +11,7 @@ use std::sync::Mutex;
 
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 
+use super::cgroup;
 use super::fork::{Fork, exit_now, fork};
 use super::serve::{Config, ServeError, serve};
 use crate::causes::chain;
@@ -34,6 +35,9 @@ pub struct Arguments {
     /// directory.
     #[arg(long)]
     pub detach: bool,
+    /// Make the cgroup of a supervisor that died fit for the next one, and end; for the service manager.
+    #[arg(long, conflicts_with = "detach")]
+    pub after_death: bool,
 }
 
 /// Why no supervisor could be started.
@@ -85,6 +89,15 @@ pub fn start_detached(program: &Path, state_dir: &Path, socket: &Path) -> Result
 pub fn main(arguments: &Arguments) -> ExitCode {
     let config =
         Config { state_dir: arguments.state_dir.clone(), socket: arguments.socket.clone(), stay: arguments.stay };
+    if arguments.after_death {
+        return match cgroup::after_death(&arguments.state_dir) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(fault) => {
+                complain(&format!("the cgroup stays as the supervisor left it: {fault}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     if arguments.detach {
         return detach(&config);
     }

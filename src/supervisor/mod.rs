@@ -32,6 +32,7 @@ mod streams;
 mod token;
 mod tree;
 mod usage;
+mod withdraw;
 
 pub use attempt::{GIVE_UP, SETUP_DEADLINE};
 pub use client::{Incoming, Link, LinkError, Request, Supervisor};
