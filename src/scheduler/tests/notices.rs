@@ -35,7 +35,7 @@ impl One {
         told(&self.ends_with(run, wait_status, printed))
     }
 
-    fn waiting(&self) -> Vec<Notice> {
+    pub(super) fn waiting(&self) -> Vec<Notice> {
         self.scheduler.snapshot().outbox.waiting.values().map(|notice| Notice::clone(notice)).collect()
     }
 
