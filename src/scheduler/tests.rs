@@ -1,5 +1,7 @@
 //! Misfires and catch-up: spreading, deadlines, queues.
 
+mod notices;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +67,8 @@ impl One {
         let live = snapshot.live.values().map(|run| Run::clone(run)).collect();
         let specs = snapshot.jobs.values().filter_map(|job| job.spec.clone());
         let index = specs.map(|spec| (spec.revision.clone(), spec)).collect();
-        let recovered = Recovered { jobs, live, sources: Vec::new() };
+        let notices = self.waiting();
+        let recovered = Recovered { jobs, live, notices, sources: Vec::new() };
         self.scheduler = Scheduler::recover(self.scheduler.boot.clone(), recovered, index, now(self.wall));
     }
 

@@ -84,6 +84,11 @@ fn described(change: &Change, before: &Before) -> Option<String> {
             Some(format!("{} skips {} as {:?}: {first} to {last}", skip.job, skip.count, skip.reason))
         }
         (Change::ForgetSkip(name, key), _) => Some(format!("{name} forgets its skips {key:?}")),
+        (Change::Notice(notice), _) => {
+            let (event, failed) = (notice.event.name(), notice.failed_attempts);
+            Some(format!("message {} of {} ({event}), {failed} deliveries failed", notice.number, notice.job))
+        }
+        (Change::ForgetNotice(name, number), _) => Some(format!("message {number} of {name} leaves")),
         (Change::Source(..) | Change::ForgetSource(..) | Change::ForgetJob(_), _) => None,
     }
 }
