@@ -172,7 +172,7 @@ impl Host {
     /// Everything dies, and with it the memory of which directories were on the disk already.
     pub fn reboot(&mut self, rng: &mut Rng, number: u64, at: Timestamp) {
         self.supervisor_dies();
-        self.boot = Boot { id: BootId::new(&format!("boot-{number}")), at };
+        self.boot = Boot { id: BootId::new(&format!("boot-{number}")), at, seen_at: at };
         for id in std::mem::take(&mut self.alive) {
             self.attempts.get_mut(&id).expect("what lives has a directory").alive = false;
             if rng.chance(100_000) {
