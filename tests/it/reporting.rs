@@ -29,7 +29,8 @@ impl Http<'_> {
     }
 }
 
-const GOOD: &str = "command = 'echo fine'\nschedule = '0 3 * * *'\ntags = ['nightly']\n[retry]\nattempts = 2\n";
+const GOOD: &str = "command = 'echo fine'\nschedule = '0 3 * * *'\ntags = ['nightly']\n[retry]\nattempts = 2\n\
+    [notify]\non_failure = [{ command = ['true'] }]\n";
 
 /// A daemon with these jobs, each of which has run once.
 fn having_run(jobs: &[(&str, &str)]) -> World {
