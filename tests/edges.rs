@@ -75,11 +75,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Edges that look against the direction, each with its reason.
-const EXCEPTIONS: &[(&str, &str, &str)] =
-    &[
-        ("daemon/start.rs", "api", "the start wires the server to the loop's handle"),
-        ("cli/logs.rs", "output", "lines of two streams are told apart in one way, wherever they are shown"),
-    ];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("daemon/start.rs", "api", "the start wires the server to the loop's handle"),
+    ("cli/logs.rs", "output", "lines of two streams are told apart in one way, wherever they are shown"),
+];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).expect("the sources").map(|entry| entry.expect("an entry").path()) {

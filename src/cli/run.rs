@@ -61,7 +61,12 @@ fn announce(session: &mut Session, follow: bool, triggered: &Triggered) -> Resul
 
 async fn to_the_end(session: &mut Session, follow: bool, triggered: &Triggered) -> Result<Exit, Failure> {
     if follow {
-        logs::follow(session, Follow::whole(&triggered.job, triggered.number)).await?;
+        match logs::follow(session, Follow::whole(&triggered.job, triggered.number)).await {
+            Ok(_) => {}
+            // The run is there; its output went elsewhere, and how it ends is told all the same.
+            Err(Failure::Told(told)) if told.exit == Exit::NotFound => session.terminal.say(told.message),
+            Err(failure) => return Err(failure),
+        }
     }
     let run = ending::for_end(session, &triggered.job, triggered.number).await?;
     if session.is_json() && !follow {

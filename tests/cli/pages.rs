@@ -42,7 +42,12 @@ fn pages() -> BTreeMap<PathBuf, String> {
         man(&mut pages, "1", verb.clone().name(format!("jobctl-{}", verb.get_name())));
     }
     pages.insert("man/jobs.d.5".into(), JOB_PAGE.replace("@KEYS@\n", &keys()));
-    man(&mut pages, "8", Arguments::command().disable_help_subcommand(true));
+    let mut jobsd = Arguments::command().disable_help_subcommand(true);
+    jobsd.build();
+    man(&mut pages, "8", jobsd.clone());
+    for verb in jobsd.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        man(&mut pages, "8", verb.clone().name(format!("jobsd-{}", verb.get_name())));
+    }
     pages.insert("docs/job-file.md".into(), crate::reference::page());
     pages
 }
@@ -72,8 +77,22 @@ fn man(pages: &mut BTreeMap<PathBuf, String>, section: &str, command: clap::Comm
     let page = Man::new(command).title(name.to_uppercase()).section(section).source(version).manual("jobsd");
     let mut text = Vec::new();
     page.render(&mut text).expect("memory takes it");
-    // Values of the environment of whoever makes the pages are no part of them.
-    pages.insert(Path::new("man").join(format!("{name}.{section}")), String::from_utf8(text).expect("text"));
+    let text = String::from_utf8(text).expect("text");
+    pages.insert(Path::new("man").join(format!("{name}.{section}")), with_exit_codes(&text));
+}
+
+/// What stands behind the options of `jobctl` is the list of exit codes: each a paragraph of its own.
+fn with_exit_codes(page: &str) -> String {
+    let Some((before, rest)) = page.split_once(".SH EXTRA\nExit codes:\n") else { return page.to_owned() };
+    let (codes, after) = rest.split_once(".SH ").expect("the version comes last");
+    let mut list = String::new();
+    for line in codes.lines().filter(|line| !line.is_empty()) {
+        match line.trim_start().split_once("  ") {
+            Some((code, meaning)) => list.push_str(&format!(".TP\n.B {code}\n{meaning}\n")),
+            None => list.push_str(&format!(".PP\n{line}\n")),
+        }
+    }
+    format!("{before}.SH \"EXIT STATUS\"\n{list}.SH {after}")
 }
 
 #[test]

@@ -79,6 +79,9 @@ const ISOLATION_FOR_ALL: [&str; 8] = [
 /// Names that are tried when none is said: so many requests may come in one second.
 const NAMES_LIMIT: u32 = 1000;
 
+/// A time that is past by no more than this was meant as now: somebody typed for a while.
+const PAST: TimeDelta = TimeDelta::minutes(1);
+
 /// How long the record of an ad-hoc run is kept, unless said.
 const RETENTION_AGE: &str = "7d";
 
@@ -90,6 +93,13 @@ pub async fn exec(
 ) -> Result<impl IntoResponse, ApiError> {
     check(&request, &caller)?;
     let now = api.now();
+    if let Some(at) = request.at.filter(|at| now - at.0 > PAST) {
+        return Err(ApiError::new(
+            ErrorCode::UntilPassed,
+            format!("the time at which to run, {at}, has already passed"),
+        )
+        .hint("leave it out to run now"));
+    }
     let at = request.at.map(|at| up_to_second(at.0)).filter(|at| *at > now);
     let reading = api.handle().reading();
     let text = text(&request, at, &caller, &reading.authority)?;

@@ -79,7 +79,7 @@ pub(in crate::migrate) fn translate(entry: &Entry, origin: &Origin) -> Result<Tr
         shell: (shell != CRON_SHELL).then(|| shell.to_owned()),
         // cron enters HOME, whoever said where that is.
         working_directory: variable("HOME").filter(|home| home.starts_with('/')).map(str::to_owned),
-        settings: settings(&entry.times),
+        settings: settings(&entry.times, &entry.command),
         mail,
         environment: environment(entry, shell, &mut changes),
         ..Draft::default()
@@ -138,8 +138,15 @@ fn schedule(entry: &Entry, changes: &mut Vec<Change>) -> Result<DraftSchedule, T
     Ok(schedule)
 }
 
+/// Whether a shell line puts something into the background: an `&` that is neither `&&` nor part of a redirection. One
+/// inside of quotes counts too, which does no harm.
+fn goes_to_the_background(command: &str) -> bool {
+    let rest = command.replace("&&", "").replace(">&", "").replace("<&", "").replace("&>", "");
+    rest.contains('&') || ["nohup ", "setsid "].iter().any(|program| command.contains(program))
+}
+
 /// What cron does by itself, and jobsd only when asked.
-fn settings(times: &Times) -> Vec<Setting> {
+fn settings(times: &Times, command: &str) -> Vec<Setting> {
     let overlap = Setting {
         comment: "As cron does. \"skip\" leaves a run out while the one before it still runs.".to_owned(),
         key: "overlap",
@@ -150,10 +157,18 @@ fn settings(times: &Times) -> Vec<Setting> {
         key: "catch_up",
         value: toml_string("none"),
     };
+    let on_leftover = Setting {
+        comment: "As cron does. \"kill\" ends what the command leaves behind in the background.".to_owned(),
+        key: "on_leftover",
+        value: toml_string("leave"),
+    };
+    // At a boot people start what is to stay.
+    let stays = matches!(times, Times::Boot) || goes_to_the_background(command);
+    let leftover = stays.then_some(on_leftover);
     match times {
         // Once a boot: it neither overlaps itself nor can it be missed.
-        Times::Boot => Vec::new(),
-        Times::Fields(_) => vec![overlap, catch_up],
+        Times::Boot => leftover.into_iter().collect(),
+        Times::Fields(_) => [overlap, catch_up].into_iter().chain(leftover).collect(),
     }
 }
 
