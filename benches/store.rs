@@ -14,7 +14,7 @@ use jobsd::run::{
     Attempt, AttemptEnd, CpuTime, Ending, MemoryMeasure, Outcome, OutputSummary, PeakMemory, Run, RunId, RunState,
     Scheduled, Trigger, Usage,
 };
-use jobsd::scheduler::{Change, JobState, Totals};
+use jobsd::scheduler::{Change, JobState, Totals, Watch};
 use jobsd::spec::{JobName, Revision};
 use jobsd::store::{Options, Store};
 
@@ -128,6 +128,7 @@ fn changes(number: u64) -> Vec<Change> {
         open_skip: None,
         ad_hoc: None,
         totals: Totals { succeeded: number, ..Totals::default() },
+        watch: Watch::default(),
     };
     vec![Change::Job(job.clone(), Box::new(state)), Change::Run(Box::new(run(job, number)))]
 }

@@ -103,6 +103,8 @@ impl From<Refusal> for ApiError {
                 Self::new(ErrorCode::NotLive, message).hint(format!("`jobctl history {}` shows how it ended", run.job))
             }
             Refusal::NothingLive(_) => Self::new(ErrorCode::NotLive, message),
+            Refusal::NoTarget { .. } => Self::new(ErrorCode::NoTarget, message)
+                .hint("add one, as in [notify] with on_failure = [{ mail = \"ops@example.org\" }]"),
             Refusal::UntilPassed(_) => Self::new(ErrorCode::UntilPassed, message),
             Refusal::NameTaken(job) => Self::new(ErrorCode::NameTaken, message)
                 .hint(format!("choose another name, or none; `jobctl show {job}` shows what has it")),

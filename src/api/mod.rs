@@ -8,6 +8,7 @@
 //! POST /v1/jobs/{job}/pause                {"until"}
 //! POST /v1/jobs/{job}/resume
 //! POST /v1/jobs/{job}/cancel
+//! POST /v1/jobs/{job}/notify/test         {"event"}
 //! GET  /v1/jobs/{job}/runs                 ?limit= &before= &outcome= &since= &until=
 //! POST /v1/jobs/{job}/runs                 trigger
 //! GET  /v1/jobs/{job}/runs/{number}        ?wait=

@@ -11,7 +11,7 @@ use super::access::Action;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::handlers::{
-    daemon, events, exec, explanation, health, jobs, metrics, output, pauses, runs, state, statistics,
+    daemon, events, exec, explanation, health, jobs, metrics, notify, output, pauses, runs, state, statistics,
 };
 use super::openapi::openapi;
 use super::state::Api;
@@ -45,6 +45,7 @@ fn table() -> Vec<Route> {
         read("/v1/jobs/{job}/statistics", statistics::of_job),
         operate("/v1/jobs/{job}/pause", pauses::pause),
         operate("/v1/jobs/{job}/resume", pauses::resume),
+        operate("/v1/jobs/{job}/notify/test", notify::test),
         operate("/v1/jobs/{job}/cancel", runs::cancel_all),
         read("/v1/jobs/{job}/runs", runs::history),
         operate("/v1/jobs/{job}/runs", runs::trigger),

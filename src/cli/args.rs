@@ -8,7 +8,8 @@ use super::session::Format;
 use super::terminal::Colour;
 use super::{
     EXIT_CODES, cancel, check, diff, doctor, events, exec, explain, export, health, history, import, list, logs, new,
-    next, pause, reload, resume, run_verb, schema, show, shutdown, simulate, state, statistics, version, wait, why,
+    next, notify, pause, reload, resume, run_verb, schema, show, shutdown, simulate, state, statistics, version, wait,
+    why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -106,6 +107,8 @@ pub enum Verb {
     Export(export::ExportArgs),
     /// Tell whether the daemon and its jobs are well
     Health(health::HealthArgs),
+    /// Try whether messages about jobs arrive
+    Notify(notify::NotifyArgs),
     /// Back up, export or compact the state, or acknowledge what was found wrong with it
     State(state::StateArgs),
     /// Shut the daemon down; live runs go on unless told otherwise
@@ -140,6 +143,7 @@ impl Verb {
             | Self::Import(_)
             | Self::Export(_)
             | Self::Health(_)
+            | Self::Notify(_)
             | Self::State(_)
             | Self::Schema(_)
             | Self::Shutdown(_)

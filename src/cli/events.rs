@@ -105,6 +105,7 @@ fn show(session: &mut Session, jobs: &[String], message: &Message) -> Result<(),
         Event::Run { run } => Some(&run.job),
         Event::Skip { skip } => Some(&skip.job),
         Event::Job { name, .. } => Some(name),
+        Event::Delivery { delivery } => Some(&delivery.job),
         Event::Gap => None,
     };
     if !jobs.is_empty() && job.is_some_and(|job| !jobs.contains(job)) {
@@ -142,6 +143,11 @@ fn line(event: &Event, terminal: &Terminal) -> String {
             let fault =
                 job.as_deref().and_then(|job| job.fault.as_ref()).map(|fault| format!("faulty: {}", fault.summary));
             entry_line(terminal.now(), name, word, tone, &fault.unwrap_or_default(), terminal)
+        }
+        Event::Delivery { delivery } => {
+            let tone = Tone::of_outcome(delivery.outcome);
+            let detail = format!("on_{} to {}: {}", delivery.on, delivery.target, delivery.fate.replace('_', " "));
+            entry_line(terminal.now(), &delivery.job, "message", tone, &detail, terminal)
         }
         Event::Gap => "some events were missed; the lists tell how things stand".to_owned(),
     }

@@ -83,6 +83,7 @@ impl Exit {
                 ErrorCode::Forbidden
                 | ErrorCode::MethodNotAllowed
                 | ErrorCode::NotLive
+                | ErrorCode::NoTarget
                 | ErrorCode::Faulty
                 | ErrorCode::Overlap
                 | ErrorCode::NameTaken

@@ -1,12 +1,13 @@
 //! `jobctl health`
 
-use super::moment::relative;
+use super::moment::{relative, seconds};
 use super::session::{Format, Session};
 use super::style::Tone;
 use super::terminal::Terminal;
 use super::{Exit, Failure, counted};
 use crate::api::client::ClientError;
-use crate::api::types::{Health, JobsHealth};
+use crate::api::types::{Health, JobsHealth, NoticesHealth};
+use crate::units::format_duration;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct HealthArgs {}
@@ -53,7 +54,8 @@ fn show(health: &Health, terminal: &mut Terminal) -> std::io::Result<()> {
     for warning in &health.warnings {
         terminal.line(format!("note     {warning}"))?;
     }
-    show_jobs(&health.jobs, terminal)
+    show_jobs(&health.jobs, terminal)?;
+    show_notices(&health.notices, terminal)
 }
 
 fn show_jobs(jobs: &JobsHealth, terminal: &mut Terminal) -> std::io::Result<()> {
@@ -86,5 +88,26 @@ fn show_jobs(jobs: &JobsHealth, terminal: &mut Terminal) -> std::io::Result<()> 
         let ended = relative(failing.ended_at.0, terminal.now());
         terminal.line(format!("failing  {}: {} {} {ended}", failing.job, failing.run, failing.outcome))?;
     }
+    for overdue in &jobs.overdue {
+        let last = match overdue.last_success {
+            Some(at) => format!("the last success was {}", relative(at.0, terminal.now())),
+            None => "it has not succeeded yet".to_owned(),
+        };
+        let limit = overdue.alert_after_seconds.map(|limit| format!(" within {}", format_duration(seconds(limit))));
+        terminal.line(format!("overdue  {}: no success{}; {last}", overdue.job, limit.unwrap_or_default()))?;
+    }
     Ok(())
+}
+
+/// Messages are told of only when something is wrong with them.
+fn show_notices(notices: &NoticesHealth, terminal: &mut Terminal) -> std::io::Result<()> {
+    let NoticesHealth { ok, waiting, failing, given_up, dropped, .. } = *notices;
+    if ok {
+        return Ok(());
+    }
+    terminal.line(format!(
+        "messages {waiting} waiting, {failing} of them after a failed delivery; {given_up} given up, {dropped} dropped \
+         since the start"
+    ))?;
+    terminal.line("         `jobctl notify test JOB` shows what the program says that delivers them")
 }

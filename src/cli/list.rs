@@ -28,7 +28,7 @@ pub struct ListArgs {
     #[arg(long, value_name = "STATE", value_delimiter = ',')]
     #[arg(value_parser = PossibleValuesParser::new(JobState::ALL.iter().map(|state| state.name())))]
     state: Vec<String>,
-    /// Only jobs whose newest run failed
+    /// Only jobs whose newest run failed, or without a success for longer than their alert_after
     #[arg(long)]
     failing: bool,
     /// Only jobs with a run that is not over
@@ -213,14 +213,15 @@ fn state(job: &Job) -> String {
         (JobState::Running | JobState::Queued | JobState::Backoff, runs @ 2..) => format!("{} ({runs})", job.state),
         (state, _) => state.to_string(),
     };
-    match (&job.fault, job.state) {
+    let state = match (&job.fault, job.state) {
         (None, _) | (Some(_), JobState::Faulty) => state,
         (Some(_), _) => format!("{state}, faulty"),
-    }
+    };
+    if job.overdue_since.is_some() { format!("{state}, overdue") } else { state }
 }
 
 fn state_tone(job: &Job) -> Tone {
-    if job.fault.is_some() { Tone::Bad } else { Tone::of_job(job.state) }
+    if job.fault.is_some() || job.overdue_since.is_some() { Tone::Bad } else { Tone::of_job(job.state) }
 }
 
 fn last(last: Option<&LastRun>) -> Cell {

@@ -25,6 +25,7 @@ mod logs;
 mod moment;
 mod new;
 mod next;
+mod notify;
 mod offline;
 mod pause;
 mod progress;
@@ -151,6 +152,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Import(args) => import::run(session, args).await,
         Verb::Export(args) => export::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,
+        Verb::Notify(args) => notify::run(session, args).await,
         Verb::State(args) => state::run(session, args).await,
         Verb::Shutdown(args) => shutdown::run(session, args).await,
         Verb::Version(args) => version::run(session, args).await,

@@ -11,7 +11,9 @@ use super::table::{Cell, Column, Give, Table};
 use super::target::{Target, job_path, run_path};
 use super::terminal::Terminal;
 use super::{Exit, Failure, complete};
-use crate::api::types::{Attempt, CommandLine, Definition, Job, JobDetail, JobState, Outcome, Run, Rung, Time};
+use crate::api::types::{
+    Attempt, CommandLine, Definition, Job, JobDetail, JobState, NotifyTarget, Outcome, Run, Rung, Time,
+};
 use crate::units::{format_duration, format_size};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -112,6 +114,12 @@ fn show_job(detail: &JobDetail, terminal: &mut Terminal) -> Result<(), Failure> 
     facts.say("live", some_joined(job.live.iter().map(|run| format!("{} {}", run.run, run.state))));
     facts.time("next", job.next_start.or(job.next));
     facts.say("last", last(job, facts.terminal));
+    facts.toned(
+        "overdue",
+        job.overdue_since
+            .map(|since| format!("no success since {}", moment(job.last_success.unwrap_or(since), facts.terminal))),
+        Tone::Bad,
+    );
     facts.say("last skip", skipped(job, facts.terminal));
     facts.say(
         "counts",
@@ -197,6 +205,9 @@ fn show_definition(definition: &Definition, facts: &mut Facts<'_>) {
     let codes = definition.success_exit_codes.iter().map(u8::to_string);
     facts.say("success codes", some_joined(codes).filter(|codes| codes != "0"));
     let (runs, age) = (definition.keep_runs, length(definition.keep_age_seconds));
+    facts
+        .say("alert after", definition.alert_after_seconds.map(|limit| format!("{} without a success", length(limit))));
+    facts.say("notify", notify(definition));
     facts.say("output", output(definition));
     facts.say("keeps", format!("{runs} runs, {age}, {} of their output", format_size(definition.keep_output_bytes)));
 }
@@ -210,6 +221,19 @@ fn output(definition: &Definition) -> String {
     let rate = definition.output_rate_limit.as_ref().map(|rate| format!(", at most {rate}"));
     let times = if definition.output_timestamps { ", shown with times" } else { "" };
     to + &rate.unwrap_or_default() + times
+}
+
+/// The targets, one a line.
+fn notify(definition: &Definition) -> Option<String> {
+    let line = |one: &NotifyTarget| {
+        let whose = if one.from_defaults { " (from [defaults])" } else { "" };
+        format!("{}: {}{whose}", one.on, one.target)
+    };
+    let mut lines: Vec<String> = definition.notify.iter().map(line).collect();
+    if !lines.is_empty() {
+        lines.push(format!("at most {} an hour of each", definition.notify_per_hour));
+    }
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 fn command(command: &CommandLine) -> Option<String> {

@@ -14,6 +14,7 @@ use crate::api::types::{
     ExcludedInstant, Health, HistoryPage, Job, JobDetail, Occurrences, Outcome, Run, RunState, Time,
 };
 use crate::run::SkipReason;
+use crate::units::format_duration;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct WhyArgs {
@@ -119,6 +120,7 @@ fn explain(facts: &Facts, terminal: &Terminal) -> Vec<Finding> {
     if job.removed_at.is_none() {
         findings.extend(disabled(facts));
         findings.extend(paused(job, terminal));
+        findings.extend(overdue(facts, terminal));
     }
     findings.extend(skipped(job, terminal));
     findings.extend(last(facts, terminal));
@@ -232,6 +234,19 @@ fn paused(job: &Job, terminal: &Terminal) -> Option<Finding> {
         Finding::new("paused", format!("uid {} paused it {since}, {until}", pause.uid))
             .advice(format!("`jobctl resume {}`", job.name))
     })
+}
+
+fn overdue(facts: &Facts, terminal: &Terminal) -> Option<Finding> {
+    let job = &facts.detail.job;
+    let since = job.overdue_since?;
+    let limit = facts.detail.definition.as_ref().and_then(|definition| definition.alert_after_seconds);
+    let limit = limit.map(|limit| format!(" for {}", format_duration(seconds(limit)))).unwrap_or_default();
+    let last = match job.last_success {
+        Some(at) => format!("its last success was {}", ago(at, terminal)),
+        None => "it has not succeeded yet".to_owned(),
+    };
+    let text = format!("it is overdue since {}: no success{limit}; {last}", ago(since, terminal));
+    Some(Finding::new("overdue", text).advice(format!("`jobctl history {}` shows what it did instead", job.name)))
 }
 
 fn skipped(job: &Job, terminal: &Terminal) -> Option<Finding> {

@@ -10,6 +10,7 @@ use super::jobs_dir::Reading;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
 use super::metrics::Metrics;
+use super::notices::NotifySettings;
 use super::shutdown::ShutdownMode;
 use crate::clock::Timestamp;
 use crate::schedule::{Boot, Calendars};
@@ -42,6 +43,8 @@ pub struct Published {
     /// What opening the store found wrong, until acknowledged.
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
+    /// How messages are sent.
+    pub(super) notify: arc_swap::ArcSwap<NotifySettings>,
     pub(super) reading: arc_swap::ArcSwap<Reading>,
     pub(super) metrics: Metrics,
     pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,

@@ -13,7 +13,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 use super::handle::Published;
 use super::mailbox::{Mailbox, Message};
 use super::output_keeper::OutputKeeper;
-use super::{Input, system_clock};
+use super::{Input, notices, system_clock};
 use crate::run::{RunState, SkipReason};
 use crate::scheduler::{Announcement, Change, Event};
 use crate::spec::{JobName, Retention};
@@ -54,6 +54,7 @@ impl Janitor {
             }
             rounds += 1;
             let snapshot = self.published.snapshot.load_full();
+            notices::tidy(&self.state_dir, |number| snapshot.outbox.waiting.contains_key(&number));
             let mut jobs = touched.unwrap_or_else(|| snapshot.jobs.keys().cloned().collect());
             jobs.extend(output.unfinished());
             for name in jobs {
@@ -141,7 +142,7 @@ fn touched(announcements: &mut broadcast::Receiver<Announcement>) -> Option<BTre
             Ok(Announcement::Skip(skip)) if skip.reason != SkipReason::ClockRebased => {
                 jobs.insert(skip.job);
             }
-            Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_)) => {}
+            Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_) | Announcement::Delivery(_)) => {}
             Err(TryRecvError::Empty | TryRecvError::Closed) => return Some(jobs),
             Err(TryRecvError::Lagged(_)) => return None,
         }

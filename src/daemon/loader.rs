@@ -81,6 +81,7 @@ impl Loader {
     fn configure(&mut self) {
         match (self.configure)() {
             Ok(config) => {
+                self.published.notify.store(Arc::new(config.notify));
                 self.published.output_bounds.store(Arc::new(config.output));
                 self.published.reading.store(Arc::new(config.reading.clone()));
                 self.jobs.configure(config.trust, config.reading);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use super::alarm::{Alarm, Ring};
 use super::event_loop::{Input, World};
 use super::handle::{Published, RequestError, SupervisorState};
 use super::mailbox::{Bell, Mailbox, Message, Ticket};
+use super::notices::{self, NoticeDesk};
 use super::service_manager::ServiceManager;
 use super::system_clock;
 use crate::clock::{Now, Timestamp};
@@ -40,6 +42,7 @@ pub(super) struct LocalWorld {
     pub(super) link: Option<Link>,
     pub(super) published: Arc<Published>,
     pub(super) manager: ServiceManager,
+    pub(super) desk: NoticeDesk,
     pub(super) told_faults: ToldFaults,
 }
 
@@ -73,6 +76,8 @@ impl LocalWorld {
                     self.manager.ready();
                     inputs.push(Input::Event(Event::SupervisorConnected, None));
                 }
+                // Without a supervisor it is made again for the next one.
+                Ok(Message::Deliver(plan)) => self.ask(Request::Launch(plan)),
                 Ok(Message::SupervisorLost { reason }) => {
                     tracing::warn!(reason, "the supervisor is gone; live runs are looked for when there is one again");
                     self.published.supervisor.store(Arc::new(SupervisorState::Missing { reason }));
@@ -205,8 +210,9 @@ impl World for LocalWorld {
             Effect::Find(plan) => self.ask(Request::Find(plan)),
             Effect::Stop { attempt, reason } => self.ask(Request::Stop { attempt, reason }),
             Effect::Acknowledge(attempt) => self.ask(Request::Acknowledge(attempt)),
+            Effect::Deliver(notice) => self.desk.deliver(notice),
             Effect::Announce(announcement) => {
-                log(&announcement);
+                log(&announcement, &self.published.about.state_dir);
                 self.count(&announcement);
                 // An error says that nobody listens.
                 let _listeners = self.published.announcements.send(announcement);
@@ -246,7 +252,7 @@ fn load_summary(answer: Result<Answer, Refusal>) -> Result<LoadSummary, RequestE
 }
 
 /// One line a run's end, by its outcome; beginnings only when somebody asks for them.
-fn log(announcement: &Announcement) {
+fn log(announcement: &Announcement, state_dir: &Path) {
     use crate::run::RunState;
     match announcement {
         Announcement::Run(run) => match &run.state {
@@ -268,5 +274,6 @@ fn log(announcement: &Announcement) {
             tracing::debug!(job = %skip.job, reason = skip.reason.name(), count = skip.count, "skipped");
         }
         Announcement::Job(job) => tracing::debug!(%job, "changed"),
+        Announcement::Delivery(delivery) => notices::log(delivery, state_dir),
     }
 }

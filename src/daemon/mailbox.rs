@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::event_loop::Input;
 use super::handle::RequestError;
 use super::shutdown::ShutdownMode;
+use crate::run::LaunchPlan;
 use crate::scheduler::{Answer, Change, Command, Event, LoadSummary, Refusal};
 use crate::spec::LoadedSpec;
 use crate::supervisor::Link;
@@ -33,6 +34,8 @@ pub(super) enum Message {
     Input(Input<Ticket>),
     /// A supervisor answered.
     SupervisorConnected(Box<Link>),
+    /// The program of a message is to be started.
+    Deliver(Box<LaunchPlan>),
     /// The connection to the supervisor is gone.
     SupervisorLost {
         /// Why, in words.

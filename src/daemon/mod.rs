@@ -13,6 +13,7 @@ mod local;
 mod log;
 mod mailbox;
 mod metrics;
+pub mod notices;
 mod output_keeper;
 mod service_manager;
 mod shutdown;

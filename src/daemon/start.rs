@@ -17,6 +17,7 @@ use super::keeper::{self, Keeper};
 use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
 use super::mailbox::{Mailbox, Message};
+use super::notices::{Dispatcher, NoticeDesk};
 use super::service_manager::ServiceManager;
 use super::{Config, EventLoop, Handle, Input, ShutdownMode, StoreCondition, system_clock};
 use crate::api::ApiSocket;
@@ -81,6 +82,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         health: store.health(),
         notes: arc_swap::ArcSwap::from_pointee(notes),
         caretaker: store.caretaker(),
+        notify: arc_swap::ArcSwap::from_pointee(config.notify.clone()),
         reading: arc_swap::ArcSwap::from_pointee(config.reading.clone()),
         metrics: super::Metrics::default(),
         output_bounds: arc_swap::ArcSwap::from_pointee(config.output),
@@ -105,6 +107,13 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         ApiSocket::bind(&config.paths.socket, config.operator_group)?
     };
 
+    let (desk, due_notices) = NoticeDesk::new();
+    let dispatcher = Dispatcher {
+        mailbox: mailbox.clone(),
+        published: Arc::clone(&published),
+        state_dir: config.paths.state_dir.clone(),
+    };
+    let dispatcher = dispatcher.start(due_notices).context("cannot start the thread that makes messages")?;
     let (store_health, store_news) = (store.health(), mailbox.clone());
     let world = LocalWorld {
         mailbox: mailbox.clone(),
@@ -115,6 +124,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         link: None,
         published: Arc::clone(&published),
         manager: ServiceManager::of_environment().context("cannot reach the service manager")?,
+        desk,
         told_faults: super::local::ToldFaults::default(),
     };
     let main_loop = spawn_loop(EventLoop::new(scheduler, world))?;
@@ -169,7 +179,9 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     join(janitor, "janitor");
     join(keeper, "keeper");
     say_goodbye(&published);
+    // Its end lets the thread that makes messages end.
     drop(world);
+    join(dispatcher, "dispatcher");
     Ok(())
 }
 

@@ -7,6 +7,11 @@ use crate::units::format_duration;
 /// One difference between a line and its job, or between cron's world and ours. `Display` is a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Change {
+    /// A MAILTO that names no mailboxes that can be told.
+    NoMailbox {
+        /// As it was said.
+        to: String,
+    },
     /// cron mailed what every run printed.
     Mail {
         /// To whom.
@@ -101,7 +106,12 @@ impl fmt::Display for Change {
         match self {
             Self::Mail { to } => write!(
                 f,
-                "cron mailed all output to {to}; jobsd mails none and keeps it for `jobctl logs`"
+                "cron mailed all output to {to}; on_output mails its end, at most 48 KiB, and `jobctl logs` has all of it"
+            ),
+            Self::NoMailbox { to } => write!(
+                f,
+                "MAILTO={to} does not read as mailboxes with commas between; what the job prints is not mailed, `jobctl logs` \
+                 has it"
             ),
             Self::RandomDelay { most } => write!(
                 f,
@@ -153,7 +163,8 @@ impl fmt::Display for Change {
                 write!(f, "[defaults] of jobsd.toml say {}, which these jobs take on", keys.join(", "))
             }
             Self::Everywhere(Everywhere::Output) => f.write_str(
-                "cron mails what a job prints to its user unless MAILTO says otherwise; jobsd keeps it for `jobctl logs`",
+                "without MAILTO cron mails what a job prints to its user; jobsd keeps it for `jobctl logs`, and mails it when \
+                 [notify] says so",
             ),
             Self::Everywhere(Everywhere::Overlap) => f.write_str(
                 "cron starts a job again while it still runs, without end; these jobs say overlap = \"allow\", which \

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::crontab::{Form, Times};
 use super::losses::losses;
 use super::text::{comment_line, shell_word};
-use crate::spec::{Command, DEFAULT_PATH, JobSpec, Stdin};
+use crate::spec::{Channel, Command, DEFAULT_PATH, JobSpec, NoticeEvent, Stdin, Target};
 use crate::units::parse_duration;
 
 /// A job, with the text of its file, which knows how the schedules were written.
@@ -279,6 +279,11 @@ fn variables(job: &Job<'_>, said: Option<&Said>) -> Variables {
     };
     variables.insert("SHELL".to_owned(), shell.to_owned());
     variables.entry("PATH".to_owned()).or_insert_with(|| DEFAULT_PATH.to_owned());
+    let mail: Vec<&str> =
+        job.spec.notify.targets.get(&NoticeEvent::Output).into_iter().flatten().filter_map(mailbox).collect();
+    if !mail.is_empty() {
+        variables.insert("MAILTO".to_owned(), mail.join(","));
+    }
     if let Some(said) = said {
         let defaults = job.defaults.parse::<toml::Table>().unwrap_or_default();
         let usual = || defaults.get("timezone").and_then(toml::Value::as_str).map(str::to_owned);
@@ -291,6 +296,13 @@ fn variables(job: &Job<'_>, said: Option<&Said>) -> Variables {
         }
     }
     variables
+}
+
+fn mailbox(target: &Target) -> Option<&str> {
+    match &target.channel {
+        Channel::Mail { to } => Some(to),
+        Channel::Command(_) => None,
+    }
 }
 
 fn variable_name(name: &str) -> String {

@@ -1,6 +1,6 @@
 //! What a job says that a crontab cannot.
 
-use crate::spec::{Backoff, CatchUpPolicy, Inputs, JobSpec, Overlap, ProcessSpec, Stdin};
+use crate::spec::{Backoff, CatchUpPolicy, Channel, Inputs, JobSpec, NoticeEvent, Overlap, ProcessSpec, Stdin, Target};
 use crate::units::format_duration;
 
 /// What the job says and a crontab has no words for.
@@ -31,6 +31,14 @@ pub(super) fn losses(spec: &JobSpec) -> Vec<String> {
     lost(attempts > 1, format!("retry: {attempts} attempts, {backoff} backoff"));
     lost(spec.success_exit_codes.iter().ne(&[0]), "success_exit_codes".to_owned());
     lost(spec.identity.group.is_some(), "group".to_owned());
+    lost(spec.alert_after.is_some(), "alert_after".to_owned());
+    let unsayable = |event: &NoticeEvent, list: &Vec<Target>| {
+        let mails = list.iter().all(|target| matches!(target.channel, Channel::Mail { .. }));
+        *event != NoticeEvent::Output || !mails
+    };
+    for (event, _) in spec.notify.targets.iter().filter(|(event, list)| unsayable(event, list)) {
+        lost(true, format!("notify: {}", event.key()));
+    }
     let usual = ProcessSpec::default();
     let process = &spec.process;
     let inputs = Inputs { stdin: Stdin::Nothing, ..process.inputs.clone() };

@@ -2,6 +2,7 @@
 
 mod exit_code;
 mod id;
+mod notice;
 mod outcome;
 mod plan;
 mod report;
@@ -11,6 +12,7 @@ mod transition;
 
 pub use exit_code::{Meaning, meaning};
 pub use id::{AttemptId, RunId, RunIdError};
+pub use notice::{About, NOTICES, Notice, Sender, notices};
 pub use outcome::{Outcome, SkipReason};
 pub use plan::LaunchPlan;
 pub use report::{

@@ -88,6 +88,20 @@ impl Outcome {
         if success_exit_codes.contains(&exit_code) { Self::Succeeded } else { Self::Failed { exit_code } }
     }
 
+    /// Whether a job whose run ended so needs somebody's attention: not when a person, a newer run or the machine's
+    /// shutdown ended it.
+    pub const fn is_failure(&self) -> bool {
+        match self {
+            Self::Failed { .. }
+            | Self::Signaled { .. }
+            | Self::OutOfMemory(_)
+            | Self::TimedOut
+            | Self::SetupFailed(_)
+            | Self::Lost => true,
+            Self::Succeeded | Self::Cancelled | Self::Replaced | Self::HostShutdown => false,
+        }
+    }
+
     /// Whether the job did what it was for.
     pub const fn is_success(&self) -> bool {
         matches!(self, Self::Succeeded)
@@ -151,6 +165,17 @@ impl SkipReason {
             Self::Rescheduled => "rescheduled",
             Self::ClockRebased => "clock_rebased",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether the occurrence should have run: `notify.on_missed` tells of it. What the overlap policy, a person or a
+    /// change of the job turned away was meant not to run.
+    pub const fn is_missed(self) -> bool {
+        match self {
+            Self::Missed | Self::TooOld | Self::CatchUpLimit | Self::QueueFull | Self::Expired => true,
+            Self::Overlap | Self::Paused | Self::Removed | Self::Rescheduled | Self::ClockRebased | Self::Unknown => {
+                false
+            }
         }
     }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::{Effect, LastRun, Scheduler};
 use crate::clock::{Now, Timestamp};
 use crate::run::{
-    AttemptEnd, AttemptId, Deadline, Ending, LaunchPlan, Outcome, OutputSummary, Report, Run, RunId, RunState,
-    StopReason, Stopped, Transition, Usage,
+    About, Attempt, AttemptEnd, AttemptId, Deadline, Ending, LaunchPlan, NOTICES, Outcome, OutputSummary, Report, Run,
+    RunId, RunState, StopReason, Stopped, Transition, Usage,
 };
 use crate::spec::{
-    Backoff, Environment, Identity, JobName, JobSpec, OutputPolicy, ProcessSpec, Retry, Revision, StopPolicy,
+    Backoff, Environment, Identity, JobName, JobSpec, NoticeEvent, OutputPolicy, ProcessSpec, Retry, Revision,
+    StopPolicy,
 };
 
 impl Scheduler {
@@ -53,6 +54,7 @@ impl Scheduler {
     ///
     /// Then the queues move: an engine that drained, or died while it held, may have left runs that wait for nothing.
     pub(super) fn reconnect(&mut self, now: Now) {
+        self.repeat_deliveries();
         let active: Vec<RunId> = self
             .snapshot
             .live
@@ -79,6 +81,9 @@ impl Scheduler {
 
     /// Takes in what the supervisor says. Late and repeated reports change nothing; every end is acknowledged.
     pub(super) fn report(&mut self, now: Now, report: Report) {
+        if report.attempt().run.job.as_str() == NOTICES {
+            return self.delivery_report(report, now);
+        }
         let attempt = report.attempt().clone();
         let current = self.snapshot.live.get(&attempt.run).and_then(|run| run.current_attempt());
         let is_current = current.as_ref() == Some(&attempt);
@@ -107,6 +112,7 @@ impl Scheduler {
         if matches!(run.state, RunState::Starting { .. }) {
             let kill_at = self.kill_at(id, now);
             self.advance(id, Transition::Executed { pid, started_at, kill_at });
+            self.tell_start(id, now);
         }
     }
 
@@ -141,10 +147,15 @@ impl Scheduler {
             }
             Some(_) | None => None,
         };
+        // The report of the start may have gone with an earlier engine.
+        let unseen_start = end.started_at.is_some() && run.started_at().is_none();
         if let Some(deadline) = &retry {
             self.backoff.insert((deadline.monotonic, id.clone()));
         }
         self.advance(id, Transition::End { end, outcome, retry });
+        if unseen_start {
+            self.tell_start(id, now);
+        }
         if self.snapshot.live.get(id).is_some_and(|run| run.is_finished()) {
             self.finish(id, now);
         }
@@ -172,8 +183,44 @@ impl Scheduler {
             job.state.last = Some(LastRun { number: id.number, outcome, exit_code, started_at, ended_at });
         }
         self.ledger.job(&id.job);
+        self.tell_end(&run, now);
+        self.update_wake(&id.job);
         self.release(&id.job, &run.revision);
         self.dequeue(&id.job, now);
+    }
+
+    /// Tells of the start of a run's first attempt.
+    fn tell_start(&mut self, id: &RunId, now: Now) {
+        let run = self.snapshot.live.get(id).expect("the caller found it");
+        if let Some(spec) = self.spec_of(run).filter(|_| run.attempts.len() == 1) {
+            let failures = self.job(&id.job).state.watch.failures;
+            let about = About::Run { run: id.number, outcome: None, failures };
+            self.tell(&spec, &[NoticeEvent::Start], &about, now);
+        }
+    }
+
+    /// Notes how a run ended, and tells of it: each target once, of the event that says most.
+    fn tell_end(&mut self, run: &Run, now: Now) {
+        let RunState::Finished { outcome, ended_at } = &run.state else {
+            unreachable!("callers finish a run before");
+        };
+        let watch = &mut self.job_mut(&run.id.job).state.watch;
+        let was_failing = watch.failures > 0 || watch.overdue_since.is_some();
+        let before = watch.failures;
+        watch.note_end(outcome, *ended_at);
+        let failures = before.max(watch.failures);
+        let Some(spec) = self.spec_of(run) else { return };
+        let mut events = Vec::new();
+        if outcome.is_failure() {
+            events.push(NoticeEvent::Failure);
+        } else if outcome.is_success() {
+            events.extend(was_failing.then_some(NoticeEvent::Recovery));
+            events.push(NoticeEvent::Success);
+        }
+        let printed = |attempt: &Attempt| attempt.end.as_ref().is_some_and(|(end, _)| end.output.bytes > 0);
+        events.extend(run.attempts.iter().any(printed).then_some(NoticeEvent::Output));
+        let about = About::Run { run: run.id.number, outcome: Some(outcome.clone()), failures };
+        self.tell(&spec, &events, &about, now);
     }
 
     /// Forgets a revision that neither the file nor a live run uses any more.

@@ -3,7 +3,7 @@
 use super::{Answer, Command, Job, Pause, Refusal, Scheduler, Selector};
 use crate::clock::{Now, Timestamp};
 use crate::run::{RunId, SkipReason, StopReason, Trigger};
-use crate::spec::JobName;
+use crate::spec::{JobName, JobSpec};
 
 use super::verdict::Denial;
 
@@ -15,12 +15,27 @@ impl Scheduler {
             Command::CancelAll { job } => self.cancel_all(&job, now),
             Command::Pause { jobs, until, uid } => self.pause(&jobs, until, uid, now),
             Command::Resume { jobs } => self.resume(&jobs, now),
+            Command::TestNotice { job, event, uid } => {
+                let spec = self.drivable(&job)?;
+                let numbers = self.tell_test(&spec, event, uid, now);
+                if numbers.is_empty() { Err(Refusal::NoTarget { job, event }) } else { Ok(Answer::Told(numbers)) }
+            }
             Command::Drain { stop_runs } => Ok(self.drain(stop_runs, now)),
         }
     }
 
     /// A manual run. It is no occurrence: what the policy turns away is told to the caller and leaves no record.
     fn trigger(&mut self, name: &JobName, uid: u32, now: Now) -> Result<Answer, Refusal> {
+        let spec = self.drivable(name)?;
+        let policy = spec.overlap.name();
+        self.admit(name, Trigger::Manual { uid }, now).map(Answer::Triggered).map_err(|denial| match denial {
+            Denial::Overlap(live) => Refusal::Overlap { live, policy },
+            Denial::QueueFull => Refusal::QueueFull(name.clone()),
+        })
+    }
+
+    /// The definition of a job for which something can be started now.
+    fn drivable(&self, name: &JobName) -> Result<std::sync::Arc<JobSpec>, Refusal> {
         if self.snapshot.draining {
             return Err(Refusal::Draining);
         }
@@ -28,12 +43,7 @@ impl Scheduler {
             return Err(Refusal::StoreFailed);
         }
         let job = self.known(name)?;
-        let Some(spec) = job.spec.as_ref() else { return Err(Refusal::Faulty(name.clone())) };
-        let policy = spec.overlap.name();
-        self.admit(name, Trigger::Manual { uid }, now).map(Answer::Triggered).map_err(|denial| match denial {
-            Denial::Overlap(live) => Refusal::Overlap { live, policy },
-            Denial::QueueFull => Refusal::QueueFull(name.clone()),
-        })
+        job.spec.clone().ok_or_else(|| Refusal::Faulty(name.clone()))
     }
 
     fn cancel(&mut self, run: RunId, now: Now) -> Result<Answer, Refusal> {
@@ -81,6 +91,8 @@ impl Scheduler {
             let job = self.job_mut(name);
             let since = job.state.paused.as_ref().map_or(now.wall, |pause| pause.since);
             job.state.paused = Some(Pause { since, until, uid });
+            // A person who pauses a job knows that it does not succeed meanwhile.
+            job.state.watch.overdue_since = None;
             self.ledger.job(name);
             self.update_wake(name);
         }

@@ -30,6 +30,7 @@ impl Scheduler {
         let due: Vec<JobName> =
             self.due.iter().take_while(is_due).take(DUE_LIMIT).map(|(_, name)| name.clone()).collect();
         for name in due {
+            self.check_overdue(&name, now);
             if !self.is_held(&name, now) {
                 self.evaluate(&name, now);
             }
@@ -130,6 +131,9 @@ impl Scheduler {
         if moved || unpaused {
             self.ledger.job(name);
         }
+        if unpaused {
+            self.await_anew(name, now);
+        }
         self.update_wake(name);
     }
 
@@ -184,6 +188,7 @@ impl Scheduler {
 
     /// A wall clock far behind a cursor sets the cursor back: waiting for it to be passed again could take years.
     pub(super) fn rebase(&mut self, now: Now) {
+        self.rebase_watches(now);
         let behind: Vec<JobName> = self
             .snapshot
             .jobs

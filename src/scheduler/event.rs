@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AD_HOC_LIMIT, Job, JobName, JobState};
+use super::{AD_HOC_LIMIT, Delivery, Job, JobName, JobState, Outbox};
 use crate::clock::{Monotonic, Timestamp};
-use crate::run::{AttemptId, LaunchPlan, Report, Run, RunId, Skip, SkipKey, StopReason};
-use crate::spec::{LoadedSpec, Revision, Source, SpecSet};
+use crate::run::{AttemptId, LaunchPlan, Notice, Report, Run, RunId, Skip, SkipKey, StopReason};
+use crate::spec::{LoadedSpec, NoticeEvent, Revision, Source, SpecSet};
 
 /// Something happened.
 #[derive(Clone, Debug)]
@@ -71,6 +71,15 @@ pub enum Command {
         /// Which jobs.
         jobs: Selector,
     },
+    /// Send a test message to a job's targets.
+    TestNotice {
+        /// The job.
+        job: JobName,
+        /// The targets of this event alone; all that the job has when absent.
+        event: Option<NoticeEvent>,
+        /// Who asks.
+        uid: u32,
+    },
     /// Start no run any more: the daemon goes down.
     Drain {
         /// Stop live runs too, and finish queued ones as cancelled.
@@ -111,6 +120,8 @@ pub enum Answer {
     Resumed(Vec<JobName>),
     /// The directory's content is in force.
     Loaded(LoadSummary),
+    /// Test messages with these numbers are on their way.
+    Told(Vec<u64>),
     /// No run will be started any more.
     Draining,
 }
@@ -170,6 +181,14 @@ pub enum Refusal {
     /// Nothing of the job is live.
     #[error("the job {0} has no live run")]
     NothingLive(JobName),
+    /// The job has nobody to tell.
+    #[error("the job {job} has no target in [notify]{}", event.map(|event| format!(" for {}", event.key())).unwrap_or_default())]
+    NoTarget {
+        /// The job.
+        job: JobName,
+        /// The event that was asked for, when one was.
+        event: Option<NoticeEvent>,
+    },
     /// `until` is not in the future.
     #[error("the time until which to pause, {0}, has already passed")]
     UntilPassed(Timestamp),
@@ -217,6 +236,10 @@ pub enum Change {
     Skip(Skip),
     /// A record of skips that retention lets go.
     ForgetSkip(JobName, SkipKey),
+    /// A message in the outbox.
+    Notice(Box<Notice>),
+    /// A message that was delivered, given up or dropped.
+    ForgetNotice(JobName, u64),
 }
 
 impl Change {
@@ -224,10 +247,12 @@ impl Change {
     pub fn job(&self) -> &JobName {
         match self {
             Self::Job(job, _)
-            | Self::ForgetJob(job)
             | Self::Source(_, job, _)
             | Self::ForgetSource(_, job)
-            | Self::ForgetSkip(job, _) => job,
+            | Self::ForgetSkip(job, _)
+            | Self::ForgetNotice(job, _)
+            | Self::ForgetJob(job) => job,
+            Self::Notice(notice) => &notice.job,
             Self::Run(run) => &run.id.job,
             Self::ForgetRun(run) => &run.job,
             Self::Skip(skip) => &skip.job,
@@ -251,6 +276,8 @@ pub enum Effect {
     },
     /// The end is durable: the supervisor may forget it.
     Acknowledge(AttemptId),
+    /// Start the program of a message. Repeated after a reconnection.
+    Deliver(Arc<Notice>),
     /// Tell whoever listens that a run or a job changed.
     Announce(Announcement),
 }
@@ -264,6 +291,8 @@ pub enum Announcement {
     Skip(Skip),
     /// A job was added, changed, removed, paused or resumed.
     Job(JobName),
+    /// A message was delivered, or was not.
+    Delivery(Delivery),
 }
 
 /// When the scheduler wants the next [`Event::Tick`] at the latest.
@@ -282,6 +311,8 @@ pub struct Snapshot {
     pub jobs: imbl::OrdMap<JobName, Arc<Job>>,
     /// All runs that are not finished.
     pub live: imbl::OrdMap<RunId, Arc<Run>>,
+    /// Messages on their way.
+    pub outbox: Outbox,
     /// Set while a load is held back.
     pub held_back: Option<HeldBack>,
     /// Whether the daemon starts no runs any more.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AdHoc, JobName};
+use super::{AdHoc, JobName, Watch};
 use crate::clock::Timestamp;
 use crate::run::{Outcome, Skip};
 use crate::schedule::Occurrence;
@@ -62,6 +62,8 @@ pub struct JobState {
     pub open_skip: Option<Skip>,
     /// Counts since the job was first seen.
     pub totals: Totals,
+    /// What its health and its messages follow from.
+    pub watch: Watch,
     /// Set for a job that no file defines.
     pub ad_hoc: Option<AdHoc>,
 }
@@ -79,6 +81,7 @@ impl JobState {
             last: None,
             open_skip: None,
             totals: Totals::default(),
+            watch: Watch::default(),
             ad_hoc: None,
         }
     }
@@ -137,6 +140,8 @@ pub struct Recovered {
     pub jobs: Vec<(JobName, JobState)>,
     /// Every run that is not finished.
     pub live: Vec<crate::run::Run>,
+    /// Messages that are not delivered yet.
+    pub notices: Vec<crate::run::Notice>,
     /// The text of every revision that a job or a live run refers to.
     pub sources: Vec<(Revision, JobName, Source)>,
 }

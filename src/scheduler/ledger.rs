@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Announcement, Change, Decision, Effect, JobName};
-use crate::run::{Run, RunId, Skip, SkipKey};
+use crate::run::{Notice, Run, RunId, Skip, SkipKey};
 use crate::spec::{Revision, Source};
 
 /// Collects touched records, so that each is written once a step, in its last form.
@@ -15,6 +15,7 @@ pub(super) struct Ledger {
     runs: BTreeMap<RunId, RunRecord>,
     skips: BTreeMap<(JobName, SkipKey), Skip>,
     sources: BTreeMap<(JobName, Revision), Option<Box<Source>>>,
+    notices: BTreeMap<(JobName, u64), Option<Arc<Notice>>>,
     effects: Vec<Effect>,
 }
 
@@ -58,13 +59,21 @@ impl Ledger {
         self.sources.insert((job.clone(), revision.clone()), None);
     }
 
+    pub(super) fn notice(&mut self, notice: &Arc<Notice>) {
+        self.notices.insert((notice.job.clone(), notice.number), Some(Arc::clone(notice)));
+    }
+
+    pub(super) fn forget_notice(&mut self, notice: &Notice) {
+        self.notices.insert((notice.job.clone(), notice.number), None);
+    }
+
     pub(super) fn effect(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
 
     /// Closes the step. Changes come grouped by job, so that a commit can be cut between jobs and never inside one.
     pub(super) fn close(&mut self, state_of: impl Fn(&JobName) -> Option<super::JobState>) -> Decision {
-        let Self { jobs, forgotten, runs, skips, sources, effects } = std::mem::take(self);
+        let Self { jobs, forgotten, runs, skips, sources, notices, effects } = std::mem::take(self);
         let mut decision = Decision { effects, ..Decision::default() };
         for ((job, revision), source) in sources {
             decision.changes.push(match source {
@@ -84,6 +93,12 @@ impl Ledger {
         for skip in skips.into_values() {
             decision.effects.push(Effect::Announce(Announcement::Skip(skip.clone())));
             decision.changes.push(Change::Skip(skip));
+        }
+        for ((job, number), notice) in notices {
+            decision.changes.push(match notice {
+                Some(notice) => Change::Notice(Box::new(Notice::clone(&notice))),
+                None => Change::ForgetNotice(job, number),
+            });
         }
         for name in forgotten {
             decision.changes.push(Change::ForgetJob(name.clone()));

@@ -86,6 +86,11 @@ impl Scheduler {
             job.state.cursor = job.state.cursor.max(now.wall);
             job.held_until = None;
         }
+        let enabled = spec.enabled && old_spec.as_ref().is_some_and(|old| !old.enabled);
+        if enabled || returned {
+            self.await_anew(name, now);
+        }
+        self.review_overdue(name, now);
         if let (Some(revision), Some(old_spec)) = (old_revision, old_spec) {
             self.retired.insert(revision.clone(), old_spec);
             self.release(name, &revision);

@@ -15,10 +15,13 @@ mod event;
 mod job;
 mod ledger;
 mod load;
+mod missed;
+mod outbox;
 mod recover;
 #[cfg(test)]
 mod tests;
 mod verdict;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,9 +39,13 @@ pub use event::{
 };
 pub use job::{Job, JobState, LastRun, Pause, Recovered, Totals};
 pub use load::VANISH_ALARM_MINIMUM;
+pub use outbox::{DELIVERIES_LIMIT, DELIVERY_ATTEMPTS, Delivery, Fate, NOTICE_AGE_LIMIT, OUTBOX_LIMIT, Outbox};
 pub use recover::SpecIndex;
+pub use watch::{Told, Watch};
 
 use ledger::Ledger;
+use missed::Missed;
+use outbox::Deliveries;
 
 /// The core: owns every job and every live run.
 #[derive(Debug)]
@@ -53,6 +60,9 @@ pub struct Scheduler {
     backoff: BTreeSet<(Monotonic, RunId)>,
     /// Whether nothing is started and settled, since it could not be recorded.
     holding: bool,
+    /// Occurrences of this step that did not run, by job.
+    missed: BTreeMap<JobName, Missed>,
+    deliveries: Deliveries,
     ledger: Ledger,
 }
 
@@ -71,6 +81,10 @@ impl Scheduler {
             Event::Define { job, uid } => answer = Some(self.define(&job, uid, now)),
             Event::Discard(name) => self.discard(&name),
         }
+        self.tell_missed(now);
+        if !self.starts_nothing() {
+            self.deliver(now);
+        }
         self.retire_done(now);
         let jobs = &self.snapshot.jobs;
         let state_of = |name: &JobName| jobs.get(name).filter(|job| job.is_durable()).map(|job| job.state.clone());
@@ -87,7 +101,9 @@ impl Scheduler {
         if self.starts_nothing() {
             return Wake::default();
         }
-        Wake { wall: self.due.first().map(|&(at, _)| at), monotonic: self.backoff.first().map(|&(at, _)| at) }
+        let backoff = self.backoff.first().map(|&(at, _)| at);
+        let monotonic = backoff.into_iter().chain(self.deliveries.wake()).min();
+        Wake { wall: self.due.first().map(|&(at, _)| at), monotonic }
     }
 
     /// Whether no run is started and no occurrence settled at present.
@@ -159,7 +175,7 @@ impl Scheduler {
         let job = self.job(name);
         let pause_end = job.state.paused.as_ref().and_then(|pause| pause.until);
         let due = job.next.as_ref().map(|next| job.held_until.map_or(next.due, |held| held.max(next.due)));
-        let wake = due.into_iter().chain(pause_end).min();
+        let wake = due.into_iter().chain(pause_end).chain(job.overdue_at()).min();
         let before = job.wake;
         if before == wake {
             return;
@@ -192,6 +208,7 @@ impl Scheduler {
                 Skip { job: name.clone(), key, reason, first: at, last: at, count: 1, recorded_at: now.wall }
             }
         };
+        self.note_missed(name, reason, at);
         self.ledger.skip(&skip);
         self.ledger.job(name);
         self.job_mut(name).state.open_skip = Some(skip);

@@ -23,6 +23,8 @@ impl Scheduler {
             due: std::collections::BTreeSet::new(),
             backoff: std::collections::BTreeSet::new(),
             holding: false,
+            missed: BTreeMap::new(),
+            deliveries: super::Deliveries::default(),
             ledger: super::Ledger::default(),
         };
         let mut live = BTreeMap::<_, Vec<u64>>::new();
@@ -40,6 +42,7 @@ impl Scheduler {
             scheduler.snapshot.jobs.insert(name.clone(), Arc::new(job));
             scheduler.reschedule(&name);
         }
+        scheduler.recover_notices(recovered.notices, now);
         scheduler.retired = specs;
         scheduler
     }

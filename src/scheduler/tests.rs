@@ -1,5 +1,7 @@
 //! Misfires and catch-up: spreading, deadlines, queues.
 
+mod notices;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +38,7 @@ impl One {
         let mut set = SpecSet::default();
         set.jobs.insert(name.clone(), SpecEntry::Good(Arc::new(loaded)));
         let wall = at("2026-06-01T12:00:00Z");
-        let boot = Boot { id: BootId::new("boot"), at: wall };
+        let boot = Boot { id: BootId::new("boot"), at: wall, seen_at: wall };
         let scheduler = Scheduler::recover(boot, Recovered::default(), SpecIndex::new(), now(wall));
         let mut one = Self { scheduler, name, wall };
         one.step(Event::SpecsLoaded(set));
@@ -65,7 +67,8 @@ impl One {
         let live = snapshot.live.values().map(|run| Run::clone(run)).collect();
         let specs = snapshot.jobs.values().filter_map(|job| job.spec.clone());
         let index = specs.map(|spec| (spec.revision.clone(), spec)).collect();
-        let recovered = Recovered { jobs, live, sources: Vec::new() };
+        let notices = self.waiting();
+        let recovered = Recovered { jobs, live, notices, sources: Vec::new() };
         self.scheduler = Scheduler::recover(self.scheduler.boot.clone(), recovered, index, now(self.wall));
     }
 

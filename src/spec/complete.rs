@@ -19,8 +19,6 @@ use super::{
 use crate::schedule::{Entry, ScheduleSet, SetError, Zone};
 use crate::units;
 
-/// The shell of a command that is a string.
-const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 const STOP_GRACE: Duration = Duration::from_secs(10);
 const MAX_CONCURRENT: NonZeroU32 = NonZeroU32::new(10).expect("ten is not zero");
 const RETRY_DELAY: Duration = Duration::from_secs(10);
@@ -80,6 +78,8 @@ pub(super) fn complete(
             age: value(file.retention_age).unwrap_or(Retention::default().age),
             output_bytes: value(file.retention_output).unwrap_or(Retention::default().output_bytes),
         },
+        alert_after: value(file.alert_after).flatten(),
+        notify: file.notify.complete(),
     })
 }
 
@@ -106,16 +106,13 @@ fn command(
         return None;
     };
     match command.value? {
-        Words::Line(line) => {
-            let shell = value(shell).unwrap_or_else(|| SHELL.map(str::to_owned).to_vec());
-            Some(Command::Shell { shell, line })
-        }
-        Words::List(argv) => {
+        words @ Words::Line(_) => Some(words.with_shell(value(shell))),
+        words @ Words::List(_) => {
             if let Some(Said { span: Some(span), .. }) = shell {
                 let problem = Problem::new("`shell` has no effect: `command` is a list, executed as it is");
                 findings.add(span, problem.hint("write `command` as a string, or leave `shell` out"));
             }
-            Some(Command::Argv(argv))
+            Some(words.with_shell(None))
         }
     }
 }

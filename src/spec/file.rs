@@ -11,11 +11,12 @@ use toml::de::{DeTable, DeValue};
 use super::conditions::{self, Named};
 use super::findings::{Findings, Problem, Said};
 use super::limits::{CONCURRENT_LIMIT, DESCRIPTION_LIMIT, OUTPUT_LEAST, OUTPUT_LIMIT, RETENTION_LIMIT, WORD_LIMIT};
+use super::notify::NotifyTable;
 use super::output::OutputTable;
 use super::process::ProcessFile;
 use super::schedules::{self, ScheduleLine};
 use super::tree::{Field, Table};
-use super::{ATTEMPTS_LIMIT, Backoff, CatchUpPolicy, values};
+use super::{ATTEMPTS_LIMIT, Backoff, CatchUpPolicy, Command, values};
 use crate::schedule::Zone;
 
 /// A job file, or the `[defaults]` of `jobsd.toml`: each value checked by itself, nothing completed yet. A faulty
@@ -50,6 +51,8 @@ pub(super) struct JobFile {
     pub output: OutputTable,
     pub retention_runs: Option<Said<NonZeroU32>>,
     pub retention_age: Option<Said<Duration>>,
+    pub alert_after: Option<Said<Option<Duration>>>,
+    pub notify: NotifyTable,
     pub retention_output: Option<Said<u64>>,
 }
 
@@ -60,6 +63,21 @@ pub(super) enum Words {
     /// A line for the shell.
     Line(String),
 }
+
+impl Words {
+    /// The command, its line run by `shell`, or by [`SHELL`].
+    pub fn with_shell(self, shell: Option<Vec<String>>) -> Command {
+        match self {
+            Self::Line(line) => {
+                Command::Shell { shell: shell.unwrap_or_else(|| SHELL.map(str::to_owned).to_vec()), line }
+            }
+            Self::List(argv) => Command::Argv(argv),
+        }
+    }
+}
+
+/// The shell of a command that is a string.
+const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
 /// `overlap`, before it has its `max_concurrent`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,6 +117,8 @@ const FOREIGN: &[(&str, &str)] = &[
     ("name", "a job's name is its file's name without .toml"),
     ("retries", "write [retry] with attempts = 3, the first included"),
     ("disabled", "write enabled = false"),
+    ("mailto", "write [notify] with on_output = [{ mail = \"ops@example.org\" }]"),
+    ("on_failure", "it belongs below [notify]"),
     ("jitter", "write [[schedule]] with jitter = \"5m\" beside the rule"),
 ];
 
@@ -148,6 +168,7 @@ impl JobFile {
             enabled: table.read("enabled", findings, values::flag),
             tags: table.read("tags", findings, values::tags),
             owner: table.read("owner", findings, |field, f| values::line(field, f, WORD_LIMIT)),
+            alert_after: table.read("alert_after", findings, values::duration_or_none),
             ..Self::default()
         };
         file.read_tables(table, findings);
@@ -186,6 +207,12 @@ impl JobFile {
             self.retention_output = retention.read("output", findings, output);
             retention.finish(findings, &[]);
         }
+        if let Some(field) = table.field("notify") {
+            match field.value {
+                DeValue::Table(notify) => self.notify = NotifyTable::read(notify, findings),
+                _ => field.wrong_kind(findings, "expected a table, [notify]"),
+            }
+        }
     }
 
     /// This file, with `defaults` for what it does not say: key by key in tables too, variable by variable.
@@ -221,6 +248,8 @@ impl JobFile {
             output: self.output.over(defaults.output),
             retention_runs: self.retention_runs.or(defaults.retention_runs),
             retention_age: self.retention_age.or(defaults.retention_age),
+            alert_after: self.alert_after.or(defaults.alert_after),
+            notify: self.notify.over(defaults.notify),
             retention_output: self.retention_output.or(defaults.retention_output),
         }
     }
@@ -249,7 +278,7 @@ pub(super) fn inner<'t, 'i>(field: &Field<'t, 'i>, prefix: &'t str, findings: &m
     }
 }
 
-fn command(field: &Field<'_, '_>, findings: &mut Findings) -> Option<Words> {
+pub(super) fn command(field: &Field<'_, '_>, findings: &mut Findings) -> Option<Words> {
     if let DeValue::Array(_) = field.value {
         return values::argv(field, findings).map(Words::List);
     }

@@ -83,6 +83,11 @@ impl Findings {
         read
     }
 
+    /// How many faults there are by now.
+    pub fn count(&self) -> usize {
+        self.list.len()
+    }
+
     /// Drops the faults for which `keep` says no.
     pub fn retain(&mut self, keep: impl FnMut(&Diagnostic) -> bool) {
         self.list.retain(keep);

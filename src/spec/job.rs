@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{JobName, OutputPolicy, ProcessSpec, Revision};
+use super::{JobName, Notify, OutputPolicy, ProcessSpec, Revision};
 use crate::schedule::ScheduleSet;
 
 /// A checked job. Every field is complete: defaults are filled in, units are resolved, contradictions refused.
@@ -57,6 +57,10 @@ pub struct JobSpec {
     pub output: OutputPolicy,
     /// How many finished runs are kept, and for how long.
     pub retention: Retention,
+    /// How long the job may be without a success before that counts as a failure of its health; for ever when absent.
+    pub alert_after: Option<Duration>,
+    /// Who is told of what becomes of it.
+    pub notify: Notify,
 }
 
 /// Where programs are looked for, unless the job sets PATH.

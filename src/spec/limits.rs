@@ -36,6 +36,15 @@ pub const DURATION_LIMIT: Duration = Duration::from_secs(3650 * 86_400);
 /// The shortest `start_deadline`: a start takes some milliseconds, and a busy machine some hundred.
 pub const START_DEADLINE_LEAST: Duration = Duration::from_secs(1);
 
+/// Targets of one event of a job: each is a message of its own.
+pub const NOTICE_TARGETS_LIMIT: usize = 10;
+
+/// Bytes of the command of a target: it is kept with every message until that is delivered.
+pub const NOTICE_COMMAND_LIMIT: usize = 8 * 1024;
+
+/// The most that `notify.per_hour` may say: more is a stream, for which `jobctl events` is made.
+pub const NOTICES_PER_HOUR_LIMIT: u32 = 1000;
+
 /// Characters of a description: one line of a wide terminal, with reserve.
 pub const DESCRIPTION_LIMIT: usize = 500;
 

@@ -10,6 +10,7 @@ pub mod fuzzing;
 mod job;
 mod limits;
 mod name;
+mod notify;
 mod output;
 mod process;
 mod read;
@@ -27,7 +28,8 @@ pub use diagnostic::{Diagnostic, Faults, Place};
 pub(crate) use findings::{Findings, Problem};
 pub use job::*;
 pub use limits::*;
-pub use name::{JobName, NAME_LIMIT, NameError, Revision, Source};
+pub use name::{JobName, NAME_LIMIT, NameError, RESERVED_NAME, Revision, Source};
+pub use notify::{Channel, NoticeEvent, Notify, SaidBy, Target, is_mailbox};
 pub use output::{OutputPolicy, OutputRate, OutputTo, OutputUnit, RateError, RatePeriod};
 pub use process::{
     AddressFamily, Attributes, Bind, Capabilities, Capability, Controller, CpuScheduling, Credential, EnvironmentFile,

@@ -15,6 +15,9 @@ pub struct JobName(Arc<str>);
 /// Characters in a job's name at the most.
 pub const NAME_LIMIT: usize = 100;
 
+/// A name that no job can have: the daemon delivers its messages under it.
+pub const RESERVED_NAME: &str = "jobsd.notices";
+
 /// Why a text is no job name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {

@@ -10,7 +10,7 @@ use super::file::JobFile;
 use super::findings::{Findings, Problem};
 use super::limits::FILE_LIMIT;
 use super::schedules::Text;
-use super::{Faults, JobName, JobSpec, Machine, Source, syntax};
+use super::{Faults, JobName, JobSpec, Machine, RESERVED_NAME, Source, syntax};
 use crate::schedule::{Calendars, Entry, Zone};
 use crate::units;
 
@@ -78,6 +78,10 @@ pub struct Account {
 /// ```
 pub fn read(name: &JobName, source: &Source, context: &ReadContext) -> Result<JobSpec, Faults> {
     let mut findings = Findings::default();
+    if name.as_str() == RESERVED_NAME {
+        let problem = Problem::new(format!("the name {RESERVED_NAME} belongs to jobsd"));
+        findings.add_at(None, problem.hint("give the file another name"));
+    }
     let spec = match source.text.len() {
         0..=FILE_LIMIT => read_text(name, source, context, &mut findings),
         _ => {

@@ -60,6 +60,8 @@ impl<'a> Batch<'a> {
                 self.drop_ended(job, place)?;
                 self.forget(&Key::History(job.clone(), place).encode())
             }
+            Change::Notice(notice) => self.put(&Key::Notice(notice.number), &Record::Notice(notice.clone())),
+            Change::ForgetNotice(_, number) => self.forget(&Key::Notice(*number).encode()),
         }
     }
 
@@ -74,6 +76,7 @@ impl<'a> Batch<'a> {
             Record::Source(revision, job, _) => self.put(&Key::Source(revision.clone(), job.clone()), record),
             Record::Run(run) => self.put_run(run),
             Record::Skip(skip) => self.put_skip(skip),
+            Record::Notice(notice) => self.put(&Key::Notice(notice.number), record),
         }
     }
 

@@ -49,7 +49,7 @@ impl Check {
         match place {
             Key::Meta => return self.frame(key, value).map(|_kind| ()),
             Key::Live(_) | Key::Ended(..) => {}
-            Key::Job(_) | Key::Source(..) | Key::History(..) | Key::Part(..) => {
+            Key::Job(_) | Key::Source(..) | Key::History(..) | Key::Notice(_) | Key::Part(..) => {
                 let kind = self.frame(key, value)?;
                 self.count(kind);
             }
@@ -76,7 +76,7 @@ impl Check {
             Some(Kind::Job) => self.jobs += 1,
             Some(Kind::Run) => self.runs += 1,
             Some(Kind::Skip) => self.skips += 1,
-            Some(Kind::Source | Kind::Part | Kind::Meta) | None => {}
+            Some(Kind::Source | Kind::Notice | Kind::Part | Kind::Meta) | None => {}
         }
     }
 

@@ -10,6 +10,9 @@
 //! `version` is that of the record's fields, `sequence` the commit that wrote it. The last line counts the records and
 //! carries the CRC-32 of all bytes before it: a file without it, or with another, is not whole. Job files' texts are in
 //! it, so it is as secret as they are.
+//!
+//! Messages of the outbox are left out: what waited when a backup was taken has been delivered long since when it is
+//! restored.
 
 use std::io::{self, BufRead, Write};
 
@@ -122,7 +125,7 @@ pub(super) fn write(database: &Database, out: &mut impl Write, now: Timestamp) -
         let (key, value) = entry.map_err(ReadError::from)?;
         let is_record = Key::decode(&key).is_ok_and(|key| match key {
             Key::Job(_) | Key::Source(..) | Key::History(..) => true,
-            Key::Meta | Key::Live(_) | Key::Ended(..) | Key::Part(..) => false,
+            Key::Meta | Key::Live(_) | Key::Ended(..) | Key::Notice(_) | Key::Part(..) => false,
         });
         if is_record {
             out.line(&line(&key, &payload(database, &key, &value)?)?)?;
@@ -141,7 +144,7 @@ fn line(key: &[u8], payload: &Payload) -> Result<Line<Box<RawValue>>, ReadError>
         Kind::Source => KindName::Source,
         Kind::Run => KindName::Run,
         Kind::Skip => KindName::Skip,
-        Kind::Meta | Kind::Part => return Err(damaged("it is of a kind that does not belong there")),
+        Kind::Meta | Kind::Part | Kind::Notice => return Err(damaged("it is of a kind that does not belong there")),
     };
     let record = serde_json::from_slice(&payload.bytes).map_err(|_| damaged("it is no JSON"))?;
     Ok(Line { kind, version: payload.version, sequence: payload.sequence, record })

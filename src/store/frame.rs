@@ -30,10 +30,12 @@ pub(super) enum Kind {
     Skip = 5,
     /// A further part of a record.
     Part = 6,
+    /// A message in the outbox.
+    Notice = 7,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [Self::Meta, Self::Job, Self::Source, Self::Run, Self::Skip, Self::Part];
+    const ALL: [Self; 7] = [Self::Meta, Self::Job, Self::Source, Self::Run, Self::Skip, Self::Part, Self::Notice];
 
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|&kind| kind as u8 == byte)

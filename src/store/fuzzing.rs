@@ -15,7 +15,7 @@ use super::record::Record;
 /// When something is accepted that does not read back as it was written.
 pub fn record(bytes: &[u8]) {
     let Some((&first, payload)) = bytes.split_first() else { return };
-    let kinds = [Kind::Meta, Kind::Job, Kind::Source, Kind::Run, Kind::Skip, Kind::Part];
+    let kinds = [Kind::Meta, Kind::Job, Kind::Source, Kind::Run, Kind::Skip, Kind::Part, Kind::Notice];
     let kind = kinds[usize::from(first) % kinds.len()];
     if let Ok(record) = Record::decode(kind, 1, payload) {
         assert_eq!(Record::decode(kind, 1, &record.encode()), Ok(record), "what was read is written and read again");

@@ -8,6 +8,7 @@
 //! | `h/<job>\0<number><index>` | history: a run (index 0) or a record of skips after it (index from 1) |
 //! | `l/<job>\0<number>` | empty; the run is live |
 //! | `t/<instant><job>\0<number><index>` | empty; the run ended, or the skips were recorded, at this instant |
+//! | `n/<number>` | a message in the outbox |
 //! | `p/<key><part>` | what of the record at `<key>` did not fit into one value |
 //!
 //! Numbers are big-endian, so that the order of keys is the order of numbers: `number` has 8 bytes, `index` and `part`
@@ -37,6 +38,8 @@ pub(super) enum Key {
     Live(RunId),
     /// Index of ended runs and of skips by time.
     Ended(Instant, JobName, HistoryKey),
+    /// A message in the outbox.
+    Notice(u64),
     /// A further part of the record whose encoded key this is.
     Part(Vec<u8>, u32),
 }
@@ -68,6 +71,8 @@ pub(super) const HISTORY: &[u8] = b"h/";
 pub(super) const JOBS: &[u8] = b"j/";
 /// Prefix of the index of live runs.
 pub(super) const LIVE: &[u8] = b"l/";
+/// Prefix of the outbox.
+pub(super) const NOTICES: &[u8] = b"n/";
 /// Prefix of all sources.
 pub(super) const SOURCES: &[u8] = b"s/";
 /// Prefix of the index by time.
@@ -86,6 +91,7 @@ impl Key {
                 let instant = (at.0 ^ i64::MIN).to_be_bytes();
                 [ENDED, &instant, job.as_str().as_bytes(), &[NAME_END], &encode_place(*place)].concat()
             }
+            Self::Notice(number) => [NOTICES, &number.to_be_bytes()].concat(),
             Self::Part(key, part) => [&b"p/"[..], key, &part.to_be_bytes()].concat(),
         }
     }
@@ -140,6 +146,7 @@ fn decode(bytes: &[u8]) -> Option<Key> {
             let (job, rest) = split_name(rest)?;
             Some(Key::Ended(Instant(i64::from_be_bytes(*instant) ^ i64::MIN), job, decode_place(rest)?))
         }
+        NOTICES => Some(Key::Notice(u64::from_be_bytes(rest.try_into().ok()?))),
         b"p/" => {
             let (key, part) = rest.split_last_chunk::<4>()?;
             Some(Key::Part(key.to_vec(), u32::from_be_bytes(*part)))
@@ -185,13 +192,14 @@ mod tests {
     #[test]
     fn keys_are_what_the_table_says() {
         let at = Instant(1);
-        let table: [(Key, &[u8]); 7] = [
+        let table: [(Key, &[u8]); 8] = [
             (Key::Meta, b"m"),
             (Key::Job(job("a")), b"j/a"),
             (Key::Source(Revision::from_hex("0f"), job("a")), b"s/0f\0a"),
             (Key::History(job("a"), place(258, 3)), b"h/a\0\0\0\0\0\0\0\x01\x02\0\0\0\x03"),
             (Key::Live(RunId { job: job("a"), number: 1 }), b"l/a\0\0\0\0\0\0\0\0\x01"),
             (Key::Ended(at, job("a"), place(1, 0)), b"t/\x80\0\0\0\0\0\0\x01a\0\0\0\0\0\0\0\0\x01\0\0\0\0"),
+            (Key::Notice(258), b"n/\0\0\0\0\0\0\x01\x02"),
             (Key::Part(b"j/a".to_vec(), 2), b"p/j/a\0\0\0\x02"),
         ];
         for (key, bytes) in table {
@@ -210,6 +218,7 @@ mod tests {
             b"j/Upper",
             b"h/a\0short",
             b"l/a",
+            b"n/short",
             b"t/1234567",
             b"p/1",
             b"s/",
@@ -234,7 +243,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_decode_or_are_refused(prefix in "[mjshltp]/", rest: Vec<u8>) {
+        fn any_bytes_decode_or_are_refused(prefix in "[mjshltpn]/", rest: Vec<u8>) {
             let bytes = [prefix.as_bytes(), &rest].concat();
             if let Ok(key) = Key::decode(&bytes) {
                 prop_assert_eq!(key.encode(), bytes);

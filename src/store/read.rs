@@ -108,6 +108,7 @@ pub(super) fn key_of(record: &Record) -> Key {
         Record::Source(revision, job, _) => Key::Source(revision.clone(), job.clone()),
         Record::Run(run) => Key::History(run.id.job.clone(), HistoryKey { number: run.id.number, skip_index: 0 }),
         Record::Skip(skip) => Key::History(skip.job.clone(), skip.key.into()),
+        Record::Notice(notice) => Key::Notice(notice.number),
     }
 }
 
@@ -123,7 +124,7 @@ pub(super) fn ended_at(record: &Record) -> Option<Instant> {
             | RunState::Backoff { .. } => None,
         },
         Record::Skip(skip) => Some(skip.recorded_at.into()),
-        Record::Meta(_) | Record::Job(..) | Record::Source(..) => None,
+        Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Notice(_) => None,
     }
 }
 
@@ -167,7 +168,9 @@ pub(super) fn history_entry(key: &[u8], record: Record) -> Result<HistoryEntry, 
     match record {
         Record::Run(run) => Ok(HistoryEntry::Run(*run)),
         Record::Skip(skip) => Ok(HistoryEntry::Skip(skip)),
-        Record::Meta(_) | Record::Job(..) | Record::Source(..) => Err(damaged(key, Damage::Contradiction)),
+        Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Notice(_) => {
+            Err(damaged(key, Damage::Contradiction))
+        }
     }
 }
 
@@ -175,7 +178,7 @@ pub(super) fn history_entry(key: &[u8], record: Record) -> Result<HistoryEntry, 
 pub(super) fn load_meta(database: &Database) -> Result<Option<Meta>, ReadError> {
     match load(database, &Key::Meta)? {
         Some(Record::Meta(meta)) => Ok(Some(meta)),
-        Some(Record::Job(..) | Record::Source(..) | Record::Run(_) | Record::Skip(_)) => {
+        Some(Record::Job(..) | Record::Source(..) | Record::Run(_) | Record::Skip(_) | Record::Notice(_)) => {
             Err(damaged(&Key::Meta.encode(), Damage::Contradiction))
         }
         None => Ok(None),

@@ -131,7 +131,8 @@ impl Reader {
         let place = HistoryKey { number: id.number, skip_index: 0 };
         match self.read(|database| load(database, &Key::History(id.job.clone(), place)))? {
             Some(Record::Run(run)) => Ok(Some(*run)),
-            Some(Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Skip(_)) | None => Ok(None),
+            Some(Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Skip(_) | Record::Notice(_))
+            | None => Ok(None),
         }
     }
 
@@ -142,7 +143,8 @@ impl Reader {
     pub fn skip(&self, job: &JobName, key: SkipKey) -> Result<Option<Skip>, ReadError> {
         match self.read(|database| load(database, &Key::History(job.clone(), key.into())))? {
             Some(Record::Skip(skip)) => Ok(Some(skip)),
-            Some(Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Run(_)) | None => Ok(None),
+            Some(Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Run(_) | Record::Notice(_))
+            | None => Ok(None),
         }
     }
 
@@ -157,7 +159,7 @@ impl Reader {
             let (key, value) = entry?;
             match complete(database, &key, &value)? {
                 Record::Source(_, _, source) => Ok(Some(*source)),
-                Record::Meta(_) | Record::Job(..) | Record::Run(_) | Record::Skip(_) => {
+                Record::Meta(_) | Record::Job(..) | Record::Run(_) | Record::Skip(_) | Record::Notice(_) => {
                     Err(damaged(&key, Damage::Contradiction))
                 }
             }
@@ -176,7 +178,7 @@ impl Reader {
                 match Frame::decode(&key, &value).map(|frame| frame.kind) {
                     Ok(Kind::Run) => count.runs += 1,
                     Ok(Kind::Skip) => count.skips += 1,
-                    Ok(Kind::Meta | Kind::Job | Kind::Source | Kind::Part) | Err(_) => {}
+                    Ok(Kind::Meta | Kind::Job | Kind::Source | Kind::Part | Kind::Notice) | Err(_) => {}
                 }
             }
             Ok(count)

@@ -21,8 +21,8 @@ use super::record::{Digest, Meta, Record};
 use super::salvage::Salvage;
 use crate::causes::chain;
 use crate::clock::Timestamp;
-use crate::run::{RunId, Skip, SkipKey, SkipReason};
-use crate::scheduler::{JobState, Totals};
+use crate::run::{NOTICES, RunId, Skip, SkipKey, SkipReason};
+use crate::scheduler::{JobState, Totals, Watch};
 use crate::spec::{JobName, Revision};
 
 /// Records that go into the new database at once.
@@ -79,6 +79,10 @@ impl<'a> Rebuild<'a> {
     /// # Errors
     /// When the database cannot be written.
     pub fn take(&mut self, record: Record) -> Result<(), RebuildError> {
+        // Salvage finds messages that were delivered and forgotten, and cannot tell them from others.
+        if matches!(record, Record::Notice(_)) {
+            return Ok(());
+        }
         self.pending.push(record);
         if self.pending.len() >= RECORDS_AT_ONCE { self.write_pending() } else { Ok(()) }
     }
@@ -235,6 +239,7 @@ fn forgotten(now: Timestamp) -> JobState {
         open_skip: None,
         ad_hoc: None,
         totals: Totals::default(),
+        watch: Watch::default(),
     }
 }
 
@@ -267,6 +272,10 @@ fn newest_directories(runs_dir: &Path) -> io::Result<BTreeMap<JobName, u64>> {
     let mut newest = BTreeMap::new();
     for job_dir in directories(runs_dir)? {
         let Some(job) = file_name(&job_dir).and_then(|name| JobName::new(&name).ok()) else { continue };
+        // Deliveries of messages are no runs.
+        if job.as_str() == NOTICES {
+            continue;
+        }
         let numbers = directories(&job_dir)?;
         let numbers = numbers.iter().filter_map(|dir| file_name(dir)?.parse::<u64>().ok());
         if let Some(number) = numbers.max() {

@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::database::Database;
-use super::key::{JOBS, Key, LIVE};
+use super::key::{JOBS, Key, LIVE, NOTICES};
 use super::read::{ReadError, complete, load};
 use super::record::Record;
 use super::{HistoryKey, Note};
 use crate::scheduler::Recovered;
 use crate::spec::{JobName, Revision};
 
-/// Reads all jobs, all live runs, and the sources that they refer to. What is missing or unreadable becomes a note; the
+/// Reads all jobs, all live runs, the sources that they refer to, and the outbox. What is missing or unreadable becomes a note; the
 /// rest is given back all the same.
 pub(super) fn recover(database: &Database, notes: &mut Vec<Note>) -> Result<Recovered, ReadError> {
     let mut recovered = Recovered::default();
     read_jobs(database, &mut recovered, notes)?;
     read_live(database, &mut recovered, notes)?;
     read_sources(database, &mut recovered, notes)?;
+    read_notices(database, &mut recovered, notes)?;
     Ok(recovered)
 }
 
@@ -25,7 +26,8 @@ fn read_jobs(database: &Database, recovered: &mut Recovered, notes: &mut Vec<Not
         let (key, value) = entry?;
         match readable(complete(database, &key, &value), notes)? {
             Some(Record::Job(job, state)) => recovered.jobs.push((job, *state)),
-            Some(Record::Meta(_) | Record::Source(..) | Record::Run(_) | Record::Skip(_)) | None => {}
+            Some(Record::Meta(_) | Record::Source(..) | Record::Run(_) | Record::Skip(_) | Record::Notice(_))
+            | None => {}
         }
     }
     Ok(())
@@ -38,7 +40,10 @@ fn read_live(database: &Database, recovered: &mut Recovered, notes: &mut Vec<Not
         let place = HistoryKey { number: run.number, skip_index: 0 };
         match readable(load(database, &Key::History(run.job.clone(), place)), notes)? {
             Some(Some(Record::Run(run))) => recovered.live.push(*run),
-            Some(Some(Record::Meta(_) | Record::Source(..) | Record::Job(..) | Record::Skip(_)) | None) => {
+            Some(
+                Some(Record::Meta(_) | Record::Source(..) | Record::Job(..) | Record::Skip(_) | Record::Notice(_))
+                | None,
+            ) => {
                 notes.push(Note::MissingRun(run));
             }
             None => {}
@@ -54,10 +59,23 @@ fn read_sources(database: &Database, recovered: &mut Recovered, notes: &mut Vec<
     for (revision, job) in wanted {
         match readable(load(database, &Key::Source(revision.clone(), job.clone())), notes)? {
             Some(Some(Record::Source(_, _, source))) => recovered.sources.push((revision, job, *source)),
-            Some(Some(Record::Meta(_) | Record::Job(..) | Record::Run(_) | Record::Skip(_)) | None) => {
+            Some(
+                Some(Record::Meta(_) | Record::Job(..) | Record::Run(_) | Record::Skip(_) | Record::Notice(_)) | None,
+            ) => {
                 notes.push(Note::MissingSource(revision, job));
             }
             None => {}
+        }
+    }
+    Ok(())
+}
+
+fn read_notices(database: &Database, recovered: &mut Recovered, notes: &mut Vec<Note>) -> Result<(), ReadError> {
+    for entry in database.prefix(NOTICES) {
+        let (key, value) = entry?;
+        match readable(complete(database, &key, &value), notes)? {
+            Some(Record::Notice(notice)) => recovered.notices.push(*notice),
+            Some(Record::Meta(_) | Record::Job(..) | Record::Source(..) | Record::Run(_) | Record::Skip(_)) | None => {}
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use super::account::Account;
-use crate::run::LaunchPlan;
+use crate::run::{LaunchPlan, NOTICES};
 pub use crate::spec::DEFAULT_PATH;
 
 /// The locale, unless the job sets LANG: the same on every machine, and it knows UTF-8.
@@ -49,12 +49,15 @@ pub(super) fn build(sources: &Sources<'_>) -> Result<Vec<CString>, String> {
     let from_files = files.iter().filter(|(name, _)| !name.starts_with("JOBSD_"));
     variables.extend(from_files.map(|(name, value)| (name.as_str(), value.into())));
     variables.extend(plan.environment.0.iter().map(|(name, value)| (name.as_str(), value.into())));
-    variables.extend([
-        ("JOBSD_JOB", id.run.job.as_str().into()),
-        ("JOBSD_RUN", id.run.to_string().into()),
-        ("JOBSD_ATTEMPT", id.attempt.to_string().into()),
-        (INVOCATION, (*invocation).into()),
-    ]);
+    // A message's program is told of the job and the run that it is about, not of its delivery.
+    if id.run.job.as_str() != NOTICES {
+        variables.extend([
+            ("JOBSD_JOB", id.run.job.as_str().into()),
+            ("JOBSD_RUN", id.run.to_string().into()),
+            ("JOBSD_ATTEMPT", id.attempt.to_string().into()),
+        ]);
+    }
+    variables.insert(INVOCATION, (*invocation).into());
     variables.extend(credentials.map(|path| ("CREDENTIALS_DIRECTORY", path.into())));
     variables
         .into_iter()

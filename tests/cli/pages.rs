@@ -9,12 +9,17 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory;
 use clap_complete::aot::{Shell, generate};
 use clap_mangen::Man;
+use jobsd::cli::JOB_SCHEMA;
 use jobsd::cli::args::Cli;
 use jobsd::cli::complete;
 use jobsd::daemon::args::Arguments;
+use serde_json::Value;
 
 /// Pages that people write.
-const WRITTEN: [&str; 2] = ["man/jobs.d-process.5", "man/jobs.d-schedule.5"];
+const WRITTEN: [&str; 3] = ["man/jobs.d-process.5", "man/jobs.d-schedule.5", "man/jobsd.toml.5"];
+
+/// What people write of the page about job files, around the keys.
+const JOB_PAGE: &str = include_str!("jobs.d.5.in");
 
 /// Every page by its place in the repository.
 fn pages() -> BTreeMap<PathBuf, String> {
@@ -36,9 +41,29 @@ fn pages() -> BTreeMap<PathBuf, String> {
     for verb in jobctl.get_subcommands().filter(|verb| !verb.is_hide_set()) {
         man(&mut pages, "1", verb.clone().name(format!("jobctl-{}", verb.get_name())));
     }
+    pages.insert("man/jobs.d.5".into(), JOB_PAGE.replace("@KEYS@\n", &keys()));
     man(&mut pages, "8", Arguments::command().disable_help_subcommand(true));
     pages.insert("docs/job-file.md".into(), crate::reference::page());
     pages
+}
+
+/// Every key of a job file with what the schema says of it, those of tables below their table.
+fn keys() -> String {
+    let schema: Value = serde_json::from_str(JOB_SCHEMA).expect("JSON");
+    let mut text = String::new();
+    for (key, value) in schema["properties"].as_object().expect("a table of keys") {
+        add_key(&mut text, key, value);
+        for (inner, value) in value["properties"].as_object().into_iter().flatten() {
+            add_key(&mut text, &format!("{key}.{inner}"), value);
+        }
+    }
+    text
+}
+
+fn add_key(text: &mut String, key: &str, value: &Value) {
+    let roff = |text: &str| text.replace('\\', "\\e").replace('-', "\\-").replace('"', "\\(dq");
+    let said = value["description"].as_str().unwrap_or_else(|| panic!("{key} has no description"));
+    text.push_str(&format!(".TP\n.B {}\n{}\n", roff(key), roff(said)));
 }
 
 fn man(pages: &mut BTreeMap<PathBuf, String>, section: &str, command: clap::Command) {

@@ -60,9 +60,18 @@ impl World {
         fs::rename(fresh, self.path(&format!("jobs.d/{name}.toml"))).expect("a job file");
     }
 
+    /// Writes a program.
+    pub fn script(&self, name: &str, text: &str) {
+        let text = text.replace("$DIR", self.dir.path().to_str().expect("a plain path"));
+        fs::write(self.path(name), text).expect("a program");
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+
     /// Writes `jobsd.toml`.
     pub fn configure(&self, text: &str) {
+        let text = text.replace("$DIR", self.dir.path().to_str().expect("a plain path"));
         fs::write(self.path("jobsd.toml"), text).expect("a configuration");
+        fs::set_permissions(self.path("jobsd.toml"), fs::Permissions::from_mode(0o644)).expect("its mode");
     }
 
     pub fn remove_job(&self, name: &str) {

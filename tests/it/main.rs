@@ -6,6 +6,7 @@ mod documents;
 mod exec;
 mod harness;
 mod line;
+mod notify;
 mod output;
 mod readme;
 mod reload;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jobsd::schedule::{Entry, Rule, ScheduleSet, Zone};
 use jobsd::spec::{
-    Backoff, CatchUp, CatchUpPolicy, Command, Environment, Identity, JobName, JobSpec, LoadedSpec, OutputPolicy,
-    Overlap, ProcessSpec, Retention, Retry, Revision, Source, StopPolicy,
+    Backoff, CatchUp, CatchUpPolicy, Channel, Command, Environment, Identity, JobName, JobSpec, LoadedSpec,
+    NoticeEvent, Notify, OutputPolicy, Overlap, ProcessSpec, Retention, Retry, Revision, SaidBy, Source, StopPolicy,
+    Target,
 };
 
 use crate::rng::Rng;
@@ -65,9 +66,26 @@ pub fn draw(name: &JobName, crowd: bool, rng: &mut Rng) -> Arc<LoadedSpec> {
             age: Duration::from_secs(1 << 30),
             ..Retention::default()
         },
+        alert_after: rng.chance(300_000).then(|| Duration::from_secs(rng.between(60, 100_000))),
+        notify: draw_notify(rng),
     };
     let path = format!("/jobs.d/{name}.toml").into();
     Arc::new(LoadedSpec { spec: Arc::new(spec), source, path })
+}
+
+/// Some events with one or two targets, and bounds that are reached now and then.
+fn draw_notify(rng: &mut Rng) -> Notify {
+    let target = |to: &str| Target { channel: Channel::Mail { to: to.to_owned() }, said_by: SaidBy::Job };
+    let mut notify =
+        Notify { per_hour: NonZeroU32::new(*rng.pick(&[1, 3, 100])).expect("not zero"), ..Notify::default() };
+    for event in NoticeEvent::ALL {
+        if rng.chance(120_000) {
+            let both = rng.chance(300_000);
+            let targets = [Some(target("ops")), both.then(|| target("oncall"))];
+            notify.targets.insert(event, targets.into_iter().flatten().collect());
+        }
+    }
+    notify
 }
 
 fn draw_schedule(crowd: bool, rng: &mut Rng) -> String {

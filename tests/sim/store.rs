@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jobsd::run::{Run, RunId, Skip, SkipKey};
+use jobsd::run::{Notice, Run, RunId, Skip, SkipKey};
 use jobsd::scheduler::{Change, JobState, Recovered, SpecIndex};
 use jobsd::spec::{JobName, JobSpec, Revision, Source};
 
@@ -18,6 +18,9 @@ pub struct Store {
     /// Revisions whose text is stored, of each job.
     pub sources: BTreeMap<JobName, BTreeSet<Revision>>,
     pub live: BTreeSet<RunId>,
+    pub notices: BTreeMap<u64, Notice>,
+    /// Every message that ever was durable.
+    pub told: BTreeSet<u64>,
 }
 
 /// The record that a change replaced.
@@ -26,6 +29,7 @@ pub enum Before {
     Job(Box<JobState>),
     Run(Box<Run>),
     Skip(Skip),
+    Notice(Box<Notice>),
 }
 
 impl Store {
@@ -64,6 +68,14 @@ impl Store {
             Change::ForgetSkip(job, key) => {
                 self.skips.remove(&(job.clone(), *key)).map_or(Before::Nothing, Before::Skip)
             }
+            Change::Notice(notice) => {
+                self.told.insert(notice.number);
+                let before = self.notices.insert(notice.number, Notice::clone(notice));
+                before.map_or(Before::Nothing, |before| Before::Notice(Box::new(before)))
+            }
+            Change::ForgetNotice(_, number) => {
+                self.notices.remove(number).map_or(Before::Nothing, |before| Before::Notice(Box::new(before)))
+            }
         }
     }
 
@@ -86,6 +98,7 @@ impl Store {
         }
         let sources = Vec::<(Revision, JobName, Source)>::new();
         let jobs = self.jobs.iter().map(|(name, state)| (name.clone(), state.clone())).collect();
-        (Recovered { jobs, live, sources }, index)
+        let notices = self.notices.values().cloned().collect();
+        (Recovered { jobs, live, notices, sources }, index)
     }
 }

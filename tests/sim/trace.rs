@@ -55,7 +55,11 @@ pub fn definition(spec: &JobSpec) -> String {
     add("disabled", (!enabled).then(String::new));
     let context = jobsd::schedule::Context {
         first_seen: Timestamp::UNIX_EPOCH,
-        boot: jobsd::schedule::Boot { id: jobsd::clock::BootId::new(""), at: Timestamp::UNIX_EPOCH },
+        boot: jobsd::schedule::Boot {
+            id: jobsd::clock::BootId::new(""),
+            at: Timestamp::UNIX_EPOCH,
+            seen_at: Timestamp::UNIX_EPOCH,
+        },
     };
     let from = Timestamp::UNIX_EPOCH + TimeDelta::days(20_600);
     let mut gaps = spec.schedules.between(from, from + TimeDelta::days(2), &context).map(|occurrence| occurrence.at);
@@ -80,6 +84,11 @@ fn described(change: &Change, before: &Before) -> Option<String> {
             Some(format!("{} skips {} as {:?}: {first} to {last}", skip.job, skip.count, skip.reason))
         }
         (Change::ForgetSkip(name, key), _) => Some(format!("{name} forgets its skips {key:?}")),
+        (Change::Notice(notice), _) => {
+            let (event, failed) = (notice.event.name(), notice.failed_attempts);
+            Some(format!("message {} of {} ({event}), {failed} deliveries failed", notice.number, notice.job))
+        }
+        (Change::ForgetNotice(name, number), _) => Some(format!("message {number} of {name} leaves")),
         (Change::Source(..) | Change::ForgetSource(..) | Change::ForgetJob(_), _) => None,
     }
 }

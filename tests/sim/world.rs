@@ -7,9 +7,9 @@ use std::sync::Arc;
 use imbl::ordmap::DiffItem;
 use jobsd::clock::{Now, Timestamp};
 use jobsd::daemon::{Input, ShutdownMode, StoreCondition, World};
-use jobsd::run::{AttemptId, LaunchPlan, Report};
+use jobsd::run::{AttemptId, LaunchPlan, Notice, Report};
 use jobsd::scheduler::{Answer, Change, Command, Effect, Event, Refusal, Snapshot, Wake};
-use jobsd::spec::{JobName, SpecEntry};
+use jobsd::spec::{Environment, Identity, JobName, OutputPolicy, ProcessSpec, SpecEntry, StopPolicy};
 
 use crate::agenda::{Agenda, Happening, Weather};
 use crate::checks::{Checks, Commit, Life, bounds, policies};
@@ -284,6 +284,25 @@ impl SimWorld {
         self.send_reports(course);
     }
 
+    /// The program of a message is started as an attempt is.
+    fn deliver(&mut self, notice: &Notice) {
+        // It may be forgotten by now, when its end came with the same commit.
+        assert!(self.store.told.contains(&notice.number), "a message is sent before it is durable");
+        let plan = LaunchPlan {
+            attempt: notice.attempt(),
+            argv: vec!["sendmail".into()],
+            environment: Environment::default(),
+            working_directory: None,
+            identity: Identity::default(),
+            process: ProcessSpec::default(),
+            timeout: Some(std::time::Duration::from_secs(60)),
+            stop: StopPolicy { signal: nix::sys::signal::Signal::SIGTERM, grace: std::time::Duration::from_secs(5) },
+            output: OutputPolicy { limit_bytes: 1 << 16, ..OutputPolicy::default() },
+        };
+        let course = self.host.launch(&plan, self.clocks.now(), &mut self.rng);
+        self.send_reports(course);
+    }
+
     /// An end is acknowledged only when it is durable.
     fn acknowledge(&mut self, id: &AttemptId) {
         if let Some(run) = self.store.runs.get(&id.run) {
@@ -362,6 +381,7 @@ impl World for SimWorld {
                 self.send_reports((Vec::new(), later));
             }
             Effect::Acknowledge(attempt) => self.acknowledge(&attempt),
+            Effect::Deliver(notice) => self.deliver(&notice),
             Effect::Announce(_) => {}
         }
     }

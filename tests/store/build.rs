@@ -35,7 +35,8 @@ impl Truth {
             Change::Source(revision, name, source) => {
                 self.sources.insert(name.clone(), (revision.clone(), (**source).clone()));
             }
-            Change::ForgetSource(..) => {}
+            // These worlds send no messages.
+            Change::ForgetSource(..) | Change::Notice(_) | Change::ForgetNotice(..) => {}
             Change::Run(run) => drop(self.runs.insert(run.id.clone(), (**run).clone())),
             Change::ForgetRun(id) => drop(self.runs.remove(id)),
             Change::Skip(skip) => drop(self.skips.insert((skip.job.clone(), skip.key), skip.clone())),

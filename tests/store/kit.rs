@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta};
 use jobsd::clock::{BootId, Timestamp};
 use jobsd::run::*;
-use jobsd::scheduler::{Change, JobState, Totals};
+use jobsd::scheduler::{Change, JobState, Totals, Watch};
 use jobsd::spec::{JobName, Revision, Source};
 use jobsd::store::{Inspector, Opened, Options, Store, Upkeep, UpkeepError, UpkeepOutcome};
 
@@ -83,6 +83,7 @@ pub fn state(last_number: u64, revision: Option<Revision>) -> JobState {
         open_skip: None,
         ad_hoc: None,
         totals: Totals { succeeded: last_number, ..Totals::default() },
+        watch: Watch::default(),
     }
 }
 

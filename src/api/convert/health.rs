@@ -11,13 +11,15 @@ use crate::store::{Note, WriteState};
 /// The whole report.
 pub fn health(handle: &Handle) -> types::Health {
     let (ready, store, jobs) = (ready(handle), store(handle), jobs(handle));
+    let notices = super::outbox(&handle.snapshot().outbox);
     types::Health {
-        ok: ready.ok && store.ok && jobs.ok,
+        ok: ready.ok && store.ok && jobs.ok && notices.ok,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         live: live(handle),
         ready,
         store,
         jobs,
+        notices,
         warnings: tz_warning(handle.about().machine_tz_database.as_deref()).into_iter().collect(),
     }
 }
@@ -104,12 +106,13 @@ fn jobs_health(snapshot: &Snapshot, jobs_dir_fault: Option<String>, strays: &[Fa
         snapshot.jobs.values().map(AsRef::as_ref).filter(|job| job.state.removed_at.is_none()).collect();
     let faulty: Vec<_> = jobs.iter().filter_map(|job| faulty(job)).collect();
     let failing: Vec<_> = jobs.iter().filter_map(|job| failing(job)).collect();
+    let overdue: Vec<_> = jobs.iter().filter_map(|job| overdue(job)).collect();
     let held_back =
         snapshot.held_back.map(|held: HeldBack| types::HeldBack { known: held.known, vanishing: held.vanishing });
     let strays: Vec<_> = strays.iter().map(stray).collect();
     let files_good = faulty.is_empty() && strays.is_empty() && jobs_dir_fault.is_none() && held_back.is_none();
     types::JobsHealth {
-        ok: files_good && failing.is_empty(),
+        ok: files_good && failing.is_empty() && overdue.is_empty(),
         total: jobs.len(),
         live_runs: snapshot.live.len(),
         paused: jobs.iter().filter(|job| job.state.paused.is_some()).count(),
@@ -117,6 +120,7 @@ fn jobs_health(snapshot: &Snapshot, jobs_dir_fault: Option<String>, strays: &[Fa
         faulty,
         strays,
         failing,
+        overdue,
         jobs_dir_fault,
         held_back,
     }
@@ -145,17 +149,19 @@ fn failing(job: &Job) -> Option<types::FailingJob> {
     })
 }
 
+fn overdue(job: &Job) -> Option<types::OverdueJob> {
+    let since = job.state.watch.overdue_since?;
+    Some(types::OverdueJob {
+        job: job.name.to_string(),
+        since: Time(since),
+        last_success: job.state.watch.last_success.map(Time),
+        alert_after_seconds: job.spec.as_ref().and_then(|spec| spec.alert_after).map(super::seconds),
+    })
+}
+
 /// Whether a job whose newest run ended so needs somebody's attention.
 pub const fn is_failure(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Failed { .. }
-        | Outcome::Signaled { .. }
-        | Outcome::OutOfMemory(_)
-        | Outcome::TimedOut
-        | Outcome::SetupFailed(_)
-        | Outcome::Lost => true,
-        Outcome::Succeeded | Outcome::Cancelled | Outcome::Replaced | Outcome::HostShutdown => false,
-    }
+    outcome.is_failure()
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
             until: pause.until.map(Time),
             uid: pause.uid,
         }),
+        overdue_since: job.state.watch.overdue_since.map(Time),
+        last_success: job.state.watch.last_success.map(Time),
         fault: job.fault.as_ref().map(|fault| types::Fault {
             path: fault.path.display().to_string(),
             summary: fault.summary.clone(),
@@ -218,6 +220,9 @@ pub fn definition(spec: &JobSpec, source: Option<&Source>) -> types::Definition 
         output_timestamps: spec.output.timestamps,
         keep_runs: spec.retention.runs.get(),
         keep_age_seconds: seconds(spec.retention.age),
+        alert_after_seconds: spec.alert_after.map(seconds),
+        notify: super::targets(&spec.notify),
+        notify_per_hour: spec.notify.per_hour.get(),
         keep_output_bytes: spec.retention.output_bytes,
     }
 }

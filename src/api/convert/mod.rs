@@ -4,6 +4,7 @@ mod daemon;
 mod explanation;
 mod health;
 mod job;
+mod notice;
 mod process;
 mod run;
 mod state;
@@ -13,7 +14,8 @@ pub use daemon::{config, load_summary, shutdown_mode};
 pub use explanation::explanation;
 pub use health::{health, is_failure, jobs as jobs_health, live, ready};
 pub use job::{definition, detail, excluded, job, occurrence};
-pub use run::{entry_of_run, entry_of_skip, history_entry, run, state as run_state};
+pub use notice::{delivery, outbox, targets};
+pub use run::{entry_of_run, entry_of_skip, explain_outcome, history_entry, run, state as run_state};
 pub use state::exported;
 pub use statistics::statistics;
 

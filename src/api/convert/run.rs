@@ -303,6 +303,11 @@ fn explanation(run: &Run) -> Option<String> {
     }
 }
 
+/// How a run ended, in words; `None` for success, which needs none.
+pub fn explain_outcome(outcome: &Outcome) -> Option<String> {
+    explain(outcome, None)
+}
+
 /// How a run ended, in words; `None` for success, which needs none. `end` is that of its last attempt.
 fn explain(outcome: &Outcome, end: Option<&AttemptEnd>) -> Option<String> {
     let stopped = |cause: &str| Some(format!("{cause}{}", explain_rung(end)));

@@ -91,6 +91,9 @@ fn event(api: &Api, next: &Next) -> Event {
         Next::Gap => Event::Gap,
         Next::Announcement(Announcement::Run(run)) => Event::Run { run: Box::new(convert::entry_of_run(run)) },
         Next::Announcement(Announcement::Skip(skip)) => Event::Skip { skip: Box::new(convert::entry_of_skip(skip)) },
+        Next::Announcement(Announcement::Delivery(delivery)) => {
+            Event::Delivery { delivery: Box::new(convert::delivery(delivery)) }
+        }
         Next::Announcement(Announcement::Job(name)) => {
             let snapshot = api.handle().snapshot();
             let job = snapshot.jobs.get(name).map(|job| Box::new(convert::job(job, &snapshot)));

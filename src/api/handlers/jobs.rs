@@ -94,7 +94,7 @@ fn is_failing(job: &Job) -> bool {
         | Outcome::Skipped
         | Outcome::Other => false,
     };
-    job.last.as_ref().is_some_and(|last| failed(last.outcome))
+    job.overdue_since.is_some() || job.last.as_ref().is_some_and(|last| failed(last.outcome))
 }
 
 fn parse_states(text: &str) -> Result<Vec<JobState>, ApiError> {

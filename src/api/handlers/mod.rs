@@ -7,6 +7,7 @@ pub mod explanation;
 pub mod health;
 pub mod jobs;
 pub mod metrics;
+pub mod notify;
 pub mod output;
 pub mod pauses;
 pub mod runs;

@@ -223,7 +223,8 @@ pub(super) async fn wait_until(api: &Api, id: &RunId, wanted: impl Fn(&Run) -> b
         loop {
             match announcements.recv().await {
                 Ok(Announcement::Run(run)) if run.id == *id && wanted(&run) => return Ok(Run::clone(&run)),
-                Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_)) => {}
+                Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_) | Announcement::Delivery(_)) => {
+                }
                 Err(broadcast::error::RecvError::Lagged(_)) => break,
                 Err(broadcast::error::RecvError::Closed) => {
                     return Err(ApiError::new(ErrorCode::GoingDown, "the daemon is going down"));

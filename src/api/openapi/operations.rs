@@ -7,9 +7,9 @@ use super::{Answer, SchemaOf, fields_of};
 use crate::api::handlers::{events, explanation, jobs, output, runs, statistics};
 use crate::api::types::{
     Acknowledged, Cancelled, Compacted, Config, ExecRequest, Executed, Explanation, ExportRequest, Exported, Health,
-    HistoryPage, JobDetail, JobPage, JobStatistics, JobsHealth, Live, Occurrences, PauseRequest, PauseSelectionRequest,
-    Paused, Ready, ReloadRequest, Reloaded, ResumeSelectionRequest, Resumed, Run, Runs, ShutdownRequest, ShuttingDown,
-    StatisticsPage, Triggered, Version,
+    HistoryPage, JobDetail, JobPage, JobStatistics, JobsHealth, Live, NotifyTestRequest, NotifyTested, Occurrences,
+    PauseRequest, PauseSelectionRequest, Paused, Ready, ReloadRequest, Reloaded, ResumeSelectionRequest, Resumed, Run,
+    Runs, ShutdownRequest, ShuttingDown, StatisticsPage, Triggered, Version,
 };
 
 /// One path with one method.
@@ -75,6 +75,8 @@ fn of_jobs() -> Vec<Operation> {
         post::<Paused>("/v1/jobs/{job}/pause", 200, "Suspend a job's schedule").body::<PauseRequest>(),
         post::<Resumed>("/v1/jobs/{job}/resume", 200, "End the pause of a job"),
         post::<Cancelled>("/v1/jobs/{job}/cancel", 202, "Stop every live run of a job"),
+        post::<NotifyTested>("/v1/jobs/{job}/notify/test", 200, "Send a test message to a job's targets")
+            .body::<NotifyTestRequest>(),
         post::<Paused>("/v1/pause", 200, "Suspend the schedules of many jobs").body::<PauseSelectionRequest>(),
         post::<Resumed>("/v1/resume", 200, "End the pauses of many jobs").body::<ResumeSelectionRequest>(),
         get::<StatisticsPage>("/v1/statistics", "Add the histories of all jobs up")

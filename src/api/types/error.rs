@@ -61,6 +61,8 @@ codes! {
     BadRequest = "bad_request", 400;
     /// `until` is not in the future.
     UntilPassed = "until_passed", 400;
+    /// The job has nobody to tell.
+    NoTarget = "no_target", 409;
     /// The caller lacks the right.
     Forbidden = "forbidden", 403;
     /// The API has no such path.

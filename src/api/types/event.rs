@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Job};
+use super::{Delivery, Entry, Job};
 
 /// One event of `GET /v1/events`: the `data` of a server-sent event whose `event` field is [`Event::name`] and whose
 /// `id` is what `Last-Event-ID` takes to go on after it.
@@ -27,6 +27,11 @@ pub enum Event {
         /// The job as it is now; null when the daemon no longer knows it.
         job: Option<Box<Job>>,
     },
+    /// A message was delivered, or was not.
+    Delivery {
+        /// What became of it.
+        delivery: Box<Delivery>,
+    },
     /// Events were missed: the listener was too slow, or asked for an id that is no longer known. Read the lists again.
     Gap,
 }
@@ -38,6 +43,7 @@ impl Event {
             Self::Run { .. } => "run",
             Self::Skip { .. } => "skip",
             Self::Job { .. } => "job",
+            Self::Delivery { .. } => "delivery",
             Self::Gap => "gap",
         }
     }

@@ -3,12 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Time};
+use super::{NoticesHealth, Outcome, Time};
 
 /// Answer of `GET /v1/health`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
-    /// Whether all is well: ready, the state is written, and every job healthy.
+    /// Whether all is well: ready, the state is written, every job healthy, and every message delivered.
     pub ok: bool,
     /// The daemon's version.
     pub version: String,
@@ -20,6 +20,8 @@ pub struct Health {
     pub store: StoreHealth,
     /// The jobs.
     pub jobs: JobsHealth,
+    /// Messages about jobs.
+    pub notices: NoticesHealth,
     /// What a person should look at some day, in sentences; nothing is wrong yet.
     pub warnings: Vec<String>,
 }
@@ -64,7 +66,8 @@ pub struct StoreHealth {
 /// Answer of `GET /v1/health/jobs`; with HTTP status 503 when not all is well.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JobsHealth {
-    /// Whether the jobs directory can be read, no file is faulty, no load is held back, and no job fails.
+    /// Whether the jobs directory can be read, no file is faulty, no load is held back, and no job fails or is
+    /// overdue.
     pub ok: bool,
     /// Jobs with a file.
     pub total: usize,
@@ -81,6 +84,8 @@ pub struct JobsHealth {
     /// Jobs whose newest finished run did not succeed. Runs that a person cancelled or a newer run replaced, and runs
     /// that a shutdown of the machine ended, do not count.
     pub failing: Vec<FailingJob>,
+    /// Jobs without a success for longer than their `alert_after`.
+    pub overdue: Vec<OverdueJob>,
     /// Why the jobs directory could not be read last, when it could not; the jobs stay as they were.
     pub jobs_dir_fault: Option<String>,
     /// Set while a load is held back because more than half of the jobs would have vanished.
@@ -120,6 +125,19 @@ pub struct FailingJob {
     pub outcome: Outcome,
     /// When.
     pub ended_at: Time,
+}
+
+/// A job without a success for longer than its `alert_after`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OverdueJob {
+    /// The job.
+    pub job: String,
+    /// When `alert_after` was over.
+    pub since: Time,
+    /// The end of the newest run that succeeded; null when none did.
+    pub last_success: Option<Time>,
+    /// `alert_after`.
+    pub alert_after_seconds: Option<f64>,
 }
 
 /// A load that was not taken over.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{JobState, Outcome, Process, RunState, SkipSpan, Time};
+use super::{JobState, NotifyTarget, Outcome, Process, RunState, SkipSpan, Time};
 
 /// Answer of `GET /v1/jobs`: a page of jobs in order of their names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,12 @@ pub struct Job {
     pub live: Vec<LiveRun>,
     /// Since when and until when its schedule is suspended.
     pub paused: Option<Pause>,
+    /// When its `alert_after` was over without a success; null while it is not.
+    #[serde(default)]
+    pub overdue_since: Option<Time>,
+    /// The end of the newest run that succeeded, as far as it was noted.
+    #[serde(default)]
+    pub last_success: Option<Time>,
     /// What is wrong with its file as it is now. The last good revision, if there was one, stays in force.
     pub fault: Option<Fault>,
     /// When its file was deleted.
@@ -115,6 +121,15 @@ pub struct Definition {
     pub keep_runs: u32,
     /// How long finished runs are kept.
     pub keep_age_seconds: f64,
+    /// How long it may be without a success; null for ever.
+    #[serde(default)]
+    pub alert_after_seconds: Option<f64>,
+    /// Who is told of what becomes of it.
+    #[serde(default)]
+    pub notify: Vec<NotifyTarget>,
+    /// Messages of one event to one target within an hour.
+    #[serde(default)]
+    pub notify_per_hour: u32,
     /// Bytes of output kept of all finished runs together.
     pub keep_output_bytes: u64,
 }

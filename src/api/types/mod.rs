@@ -13,6 +13,7 @@ mod exec;
 mod explanation;
 mod health;
 mod job;
+mod notice;
 mod output;
 mod process;
 mod run;
@@ -26,11 +27,14 @@ pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
 pub use exec::{ExecRequest, Executed};
 pub use explanation::{ClockChange, Explanation, ScheduleExplanation, ScheduleKey};
-pub use health::{FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, Ready, StoreHealth, StrayFile};
+pub use health::{
+    FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, OverdueJob, Ready, StoreHealth, StrayFile,
+};
 pub use job::{
     CommandLine, Definition, ExcludedInstant, Fault, Job, JobDetail, JobPage, LastRun, LiveRun, Occurrence,
     Occurrences, Pause, PauseRequest, PauseSelectionRequest, Paused, ResumeSelectionRequest, Resumed, Retry, Totals,
 };
+pub use notice::{Delivery, NoticesHealth, NotifyTarget, NotifyTestRequest, NotifyTested, TestedDelivery};
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use process::{Bandwidth, Isolation, Limits, Process, Rlimit};
 pub use run::{

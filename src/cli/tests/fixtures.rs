@@ -4,8 +4,8 @@ use crate::api::convert;
 use crate::api::testing::{at, attempt_ended, finished_run};
 use crate::api::types::{
     CommandLine, Definition, Entry, FailingJob, Fault, FaultyJob, Health, HeldBack, Job, JobDetail, JobPage, JobState,
-    JobsHealth, LastRun, Live, LiveRun, Outcome, Pause, Ready, Retry, Run, RunState, SkipSpan, StoreHealth, StrayFile,
-    Time, Totals,
+    JobsHealth, LastRun, Live, LiveRun, NoticesHealth, NotifyTarget, Outcome, OverdueJob, Pause, Ready, Retry, Run,
+    RunState, SkipSpan, StoreHealth, StrayFile, Time, Totals,
 };
 use crate::run::{self, Ending, Skip, SkipKey, SkipReason};
 use crate::spec::JobName;
@@ -28,6 +28,8 @@ pub fn job(name: &str) -> Job {
         last_skip: None,
         live: Vec::new(),
         paused: None,
+        overdue_since: None,
+        last_success: Some(time("2026-11-21T01:34:12Z")),
         fault: None,
         removed_at: None,
         tags: Vec::new(),
@@ -137,8 +139,18 @@ pub fn definition() -> Definition {
         output_timestamps: false,
         keep_runs: 100,
         keep_age_seconds: 7_776_000.0,
+        alert_after_seconds: Some(93_600.0),
+        notify: vec![
+            target("on_failure", "mail ops@example.org", false),
+            target("on_missed", "command /usr/local/bin/page ops", true),
+        ],
+        notify_per_hour: 10,
         keep_output_bytes: 1 << 30,
     }
+}
+
+fn target(on: &str, target: &str, from_defaults: bool) -> NotifyTarget {
+    NotifyTarget { on: on.to_owned(), target: target.to_owned(), from_defaults }
 }
 
 /// A finished run of backup, as the daemon keeps it.
@@ -201,9 +213,11 @@ pub fn health() -> Health {
             faulty: Vec::new(),
             strays: Vec::new(),
             failing: Vec::new(),
+            overdue: Vec::new(),
             jobs_dir_fault: None,
             held_back: None,
         },
+        notices: NoticesHealth { ok: true, waiting: 0, failing: 0, delivered: 3, given_up: 0, dropped: 0 },
         warnings: Vec::new(),
     }
 }
@@ -212,6 +226,7 @@ pub fn ill_health() -> Health {
     let health = health();
     Health {
         ok: false,
+        notices: NoticesHealth { ok: false, waiting: 4, failing: 2, delivered: 3, given_up: 1, dropped: 0 },
         ready: Ready {
             ok: false,
             problems: vec!["there is no connection to the supervisor: Connection refused".to_owned()],
@@ -236,6 +251,12 @@ pub fn ill_health() -> Health {
                 summary: "the file's name without .toml cannot be a job's name".to_owned(),
             }],
             jobs_dir_fault: Some("cannot read the jobs directory /etc/jobsd/jobs.d".to_owned()),
+            overdue: vec![OverdueJob {
+                job: "report".to_owned(),
+                since: time("2026-11-20T03:34:12Z"),
+                last_success: Some(time("2026-11-19T01:34:12Z")),
+                alert_after_seconds: Some(93_600.0),
+            }],
             failing: vec![FailingJob {
                 job: "cleanup".to_owned(),
                 run: "cleanup/3".to_owned(),

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::flags::LogLevel;
+use crate::daemon::notices::NotifySettings;
 use crate::daemon::{LogFormat, OutputBounds};
 use crate::spec::{
-    Faults, Field, Findings, OUTPUT_LEAST, OUTPUT_LIMIT, Problem, ReadContext, Table, check_defaults, syntax, values,
+    Authority, Faults, Field, Findings, NoticeEvent, OUTPUT_LEAST, OUTPUT_LIMIT, Problem, ReadContext, Table,
+    check_defaults, syntax, values,
 };
 
 /// What `jobsd.toml` says; everything in it may be left out.
@@ -24,6 +26,11 @@ use crate::spec::{
 ///
 /// [access]
 /// operator_group = "operators"  # its members may trigger, pause, cancel and read
+///
+/// [notify]
+/// sendmail = "/usr/sbin/sendmail"
+/// timeout = "60s"               # for the program of a message
+/// user = "jobsd-notify"         # as whom targets of [defaults] are told; the daemon's user unless said
 ///
 /// [output]
 /// total = "10GiB"               # of all jobs, on disk; a tenth of the file system, at most 4GiB, unless said
@@ -45,6 +52,7 @@ pub(super) struct ConfigFile {
     pub trust_owners: Vec<u32>,
     /// Name or number.
     pub operator_group: Option<String>,
+    pub notify: NotifySettings,
     pub output: OutputBounds,
     /// As TOML; the same text for the same meaning, whatever the layout, since it is part of each job's revision.
     pub defaults: String,
@@ -82,6 +90,7 @@ impl ConfigFile {
                 .map(|said| said.value),
             trust_owners: table.read("trust_owners", findings, owners).map(|said| said.value).unwrap_or_default(),
             operator_group: table.field("access").and_then(|field| operator_group(&field, findings)),
+            notify: table.field("notify").map(|field| notify(&field, context, findings)).unwrap_or_default(),
             output: table.field("output").map(|field| output(&field, findings)).unwrap_or_default(),
             defaults: table
                 .field("defaults")
@@ -110,6 +119,35 @@ fn operator_group(field: &Field<'_, '_>, findings: &mut Findings) -> Option<Stri
     let group = access.read("operator_group", findings, values::account);
     access.finish(findings, &[]);
     group.map(|said| said.value)
+}
+
+fn notify(field: &Field<'_, '_>, context: &ReadContext, findings: &mut Findings) -> NotifySettings {
+    let mut settings = NotifySettings::default();
+    let DeValue::Table(table) = field.value else {
+        field.wrong_kind(findings, "expected a table, [notify]");
+        return settings;
+    };
+    let mut table = Table::new(table, "notify.");
+    if let Some(said) = table.read("sendmail", findings, values::absolute_path) {
+        settings.sendmail = said.value;
+    }
+    if let Some(said) = table.read("timeout", findings, values::positive_duration) {
+        settings.timeout = said.value;
+    }
+    if let Some(said) = table.read("user", findings, values::account) {
+        if let (Authority::Only(account), Some(span)) = (&context.authority, said.span)
+            && said.value != account.user
+        {
+            let problem =
+                Problem::new(format!("`notify.user` cannot be {:?}: this jobsd does not run as root", said.value));
+            findings.add(span, problem.hint("only a jobsd that runs as root starts programs as somebody else"));
+        } else if context.authority == Authority::Anybody {
+            settings.user = Some(said.value);
+        }
+    }
+    let events = NoticeEvent::ALL.map(|event| (event.key(), "targets of all jobs belong into [defaults.notify]"));
+    table.finish(findings, &events);
+    settings
 }
 
 fn output(field: &Field<'_, '_>, findings: &mut Findings) -> OutputBounds {

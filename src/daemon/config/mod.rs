@@ -21,6 +21,7 @@ use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::Group;
 
 use super::jobs_dir::{Reading, Trust};
+use super::notices::NotifySettings;
 use super::{LogFormat, OutputBounds};
 use crate::places::Places;
 use crate::schedule::Zone;
@@ -51,6 +52,8 @@ pub struct Config {
     pub output: OutputBounds,
     /// What job files are read with.
     pub reading: Reading,
+    /// How messages are sent.
+    pub notify: NotifySettings,
     /// What a person should know of how this came about, one sentence each; to be said at the start.
     pub notes: Vec<String>,
 }
@@ -85,6 +88,7 @@ impl Config {
             operator_group: group.transpose()?,
             output: said.output,
             reading: Reading { defaults: said.defaults, calendars_dir, ..reading },
+            notify: said.notify,
             file,
             notes,
         })

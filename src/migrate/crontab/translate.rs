@@ -8,6 +8,7 @@ use crate::migrate::name::Candidates;
 use crate::migrate::text::toml_string;
 use crate::migrate::{Change, Draft, DraftCommand, DraftSchedule, Setting};
 use crate::schedule::Zone;
+use crate::spec::{NOTICE_TARGETS_LIMIT, is_mailbox};
 
 /// The search path that cron gives a job, unless the table says another ([crontab(5)]).
 ///
@@ -63,10 +64,7 @@ pub(in crate::migrate) fn translate(entry: &Entry, origin: &Origin) -> Result<Tr
     let shell = variable("SHELL").unwrap_or(CRON_SHELL);
     let zone = zone(variable("CRON_TZ"), &mut changes)?;
     let schedule = schedule(entry, &mut changes)?;
-    match variable("MAILTO") {
-        None | Some("") => {}
-        Some(to) => changes.push(Change::Mail { to: to.to_owned() }),
-    }
+    let mail = mail(variable("MAILTO").unwrap_or_default(), &mut changes);
     if entry.carriage_return {
         changes.push(Change::CarriageReturn);
     }
@@ -82,6 +80,7 @@ pub(in crate::migrate) fn translate(entry: &Entry, origin: &Origin) -> Result<Tr
         // cron enters HOME, whoever said where that is.
         working_directory: variable("HOME").filter(|home| home.starts_with('/')).map(str::to_owned),
         settings: settings(&entry.times),
+        mail,
         environment: environment(entry, shell, &mut changes),
         ..Draft::default()
     };
@@ -92,6 +91,20 @@ pub(in crate::migrate) fn translate(entry: &Entry, origin: &Origin) -> Result<Tr
     let user = draft.user.as_deref().filter(|&user| user != "root");
     let names = user.map_or_else(|| names.clone(), |user| names.clone().or_with(user));
     Ok(Translated { draft, names, zone, changes })
+}
+
+/// Whom cron mails what a job prints, one mailbox each.
+fn mail(said: &str, changes: &mut Vec<Change>) -> Vec<String> {
+    let mailboxes: Vec<String> = said.split(',').map(|to| to.trim().to_owned()).filter(|to| !to.is_empty()).collect();
+    if mailboxes.is_empty() {
+        return mailboxes;
+    }
+    if mailboxes.len() > NOTICE_TARGETS_LIMIT || !mailboxes.iter().all(|to| is_mailbox(to)) {
+        changes.push(Change::NoMailbox { to: said.to_owned() });
+        return Vec::new();
+    }
+    changes.push(Change::Mail { to: said.to_owned() });
+    mailboxes
 }
 
 /// The comment above the line, cut to what a description may have.

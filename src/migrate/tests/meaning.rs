@@ -2,8 +2,9 @@
 
 use super::{context, import};
 use crate::migrate::crontab::{Crontab, Form, Origin};
+use crate::migrate::export::{Job, Usual, crontab};
 use crate::migrate::{Change, Import, Terms};
-use crate::spec::Stdin;
+use crate::spec::{NoticeEvent, Stdin};
 
 #[test]
 fn variables_become_keys() {
@@ -33,6 +34,9 @@ catch_up = \"none\"
 cron = \"0 6 * * 1-5\"
 jitter = \"30m\"
 
+[notify]
+on_output = [{ mail = \"ops@example.org\" }]
+
 [environment]
 HOME = \"/srv/app\"
 LEVEL = \"7 of 9\"
@@ -45,6 +49,19 @@ SHELL = \"/bin/bash\"
         changes.as_slice(),
         [Change::Zone { .. }, Change::RandomDelay { .. }, Change::Mail { .. }, Change::Variable { .. }]
     ));
+}
+
+#[test]
+fn mailto_goes_there_and_back() {
+    for (mailto, mailboxes) in [("a,b@c.org", 2), ("\"\"", 0), ("a b", 0), ("root", 1)] {
+        let finished = import(&format!("MAILTO={mailto}\n0 6 * * * report\n"), Form::User);
+        let spec = &finished.jobs[0].spec;
+        assert_eq!(spec.notify.targets.get(&NoticeEvent::Output).map_or(0, Vec::len), mailboxes, "{mailto}");
+        let job = Job { spec, text: &finished.jobs[0].text, defaults: "" };
+        let usual = Usual { user: "root", zone: "UTC" };
+        let exported = crontab(&[job], Form::User, usual);
+        assert_eq!(exported.text.contains(&format!("MAILTO={mailto}\n")), mailboxes > 0, "{}", exported.text);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod v1;
 
 use super::frame::Kind;
-use crate::run::{Run, Skip};
+use crate::run::{Notice, Run, Skip};
 use crate::scheduler::JobState;
 use crate::spec::{JobName, Revision, Source};
 
@@ -24,6 +24,8 @@ pub(super) enum Record {
     Run(Box<Run>),
     /// Skips.
     Skip(Skip),
+    /// A message in the outbox.
+    Notice(Box<Notice>),
 }
 
 /// What the store knows of itself, written with every commit.
@@ -87,6 +89,7 @@ impl Record {
             Self::Source(..) => Kind::Source,
             Self::Run(_) => Kind::Run,
             Self::Skip(_) => Kind::Skip,
+            Self::Notice(_) => Kind::Notice,
         }
     }
 
@@ -98,6 +101,7 @@ impl Record {
             Self::Source(revision, job, source) => v1::encode(&v1::Source::new(revision, job, source)),
             Self::Run(run) => v1::encode(&v1::Run::from(&**run)),
             Self::Skip(skip) => v1::encode(&v1::Skip::from(skip)),
+            Self::Notice(notice) => v1::encode(&v1::Notice::from(&**notice)),
         }
     }
 
@@ -126,6 +130,7 @@ fn decode_v1(kind: Kind, payload: &[u8]) -> Result<Record, String> {
         }
         Kind::Run => v1::decode::<v1::Run>(payload)?.into_domain().map(|run| Record::Run(Box::new(run))),
         Kind::Skip => v1::decode::<v1::Skip>(payload)?.into_domain().map(Record::Skip),
+        Kind::Notice => v1::decode::<v1::Notice>(payload)?.into_domain().map(|notice| Record::Notice(Box::new(notice))),
         Kind::Part => Err("a part alone is no record".to_owned()),
     }
 }

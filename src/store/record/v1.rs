@@ -5,6 +5,7 @@
 
 mod attempt;
 mod job;
+mod notice;
 mod run;
 mod usage;
 
@@ -21,6 +22,7 @@ use crate::clock::Timestamp;
 use crate::spec::{JobName, Revision};
 
 pub(super) use job::Job;
+pub(super) use notice::Notice;
 pub(super) use run::{Run, Skip};
 
 /// The payload of a record.

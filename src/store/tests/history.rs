@@ -161,6 +161,11 @@ fn apply(map: &mut BTreeMap<(String, HistoryKey), HistoryEntry>, change: &Change
         Change::ForgetSkip(job, key) => {
             map.remove(&(job.to_string(), HistoryKey::from(*key)));
         }
-        Change::Job(..) | Change::ForgetJob(_) | Change::Source(..) | Change::ForgetSource(..) => {}
+        Change::Job(..)
+        | Change::Source(..)
+        | Change::ForgetSource(..)
+        | Change::Notice(_)
+        | Change::ForgetJob(_)
+        | Change::ForgetNotice(..) => {}
     }
 }

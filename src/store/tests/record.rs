@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use super::sample::{self, any_job_state, any_run, any_skip, finished, job, queued, skip, source};
+use super::sample::{self, any_job_state, any_notice, any_run, any_skip, finished, job, queued, skip, source};
 use crate::run::*;
 use crate::scheduler::{LastRun, Pause, Totals};
 use crate::store::frame::Kind;
@@ -35,6 +35,12 @@ proptest! {
     }
 
     #[test]
+    fn messages_read_back(notice in any_notice()) {
+        let record = Record::Notice(Box::new(notice));
+        prop_assert_eq!(round_trip(&record), Ok(record));
+    }
+
+    #[test]
     fn sources_read_back(text: String) {
         let (revision, source) = source(&text);
         let record = Record::Source(revision, job("backup"), Box::new(source));
@@ -60,7 +66,7 @@ proptest! {
     }
 }
 
-const KINDS: [Kind; 6] = [Kind::Meta, Kind::Job, Kind::Source, Kind::Run, Kind::Skip, Kind::Part];
+const KINDS: [Kind; 7] = [Kind::Meta, Kind::Job, Kind::Source, Kind::Run, Kind::Skip, Kind::Part, Kind::Notice];
 
 #[test]
 fn a_newer_version_is_told_apart_from_damage() {

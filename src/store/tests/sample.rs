@@ -10,8 +10,8 @@ use proptest::prelude::*;
 
 use crate::clock::{BootId, Monotonic, Timestamp};
 use crate::run::*;
-use crate::scheduler::{AdHoc, JobState, LastRun, Pause, Totals};
-use crate::spec::{JobName, OutputTo, Revision, Source};
+use crate::scheduler::{AdHoc, JobState, LastRun, Pause, Told, Totals, Watch};
+use crate::spec::{Channel, Command, Identity, JobName, NoticeEvent, OutputTo, Revision, Source};
 
 pub(in crate::store) fn job(name: &str) -> JobName {
     JobName::new(name).expect("a good name")
@@ -38,6 +38,7 @@ pub(in crate::store) fn state(last_number: u64) -> JobState {
         open_skip: None,
         ad_hoc: None,
         totals: Totals::default(),
+        watch: Watch::default(),
     }
 }
 
@@ -332,6 +333,77 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_watch()(
+        failures: u64,
+        (last_success, awaited_from, overdue_since) in
+            (option::of(any_time()), option::of(any_time()), option::of(any_time())),
+        told in proptest::collection::btree_map(any_event(), any_told(), 0..6),
+    ) -> Watch {
+        Watch { failures, last_success, awaited_from, overdue_since, told }
+    }
+}
+
+prop_compose! {
+    fn any_told()(since in any_time(), sent: u32, held_back: u64) -> Told {
+        Told { since, sent, held_back }
+    }
+}
+
+fn any_event() -> impl Strategy<Value = NoticeEvent> {
+    proptest::sample::select(&NoticeEvent::ALL[..])
+}
+
+fn any_channel() -> impl Strategy<Value = Channel> {
+    let words = || proptest::collection::vec(any::<String>(), 1..4);
+    prop_oneof![
+        any::<String>().prop_map(|to| Channel::Mail { to }),
+        words().prop_map(|argv| Channel::Command(Command::Argv(argv))),
+        (words(), any::<String>()).prop_map(|(shell, line)| Channel::Command(Command::Shell { shell, line })),
+    ]
+}
+
+fn any_about() -> impl Strategy<Value = About> {
+    let reason = proptest::sample::select(&SkipReason::ALL[..]);
+    prop_oneof![
+        (any::<u64>(), option::of(any_outcome()), any::<u64>()).prop_map(|(run, outcome, failures)| About::Run {
+            run,
+            outcome,
+            failures
+        }),
+        (reason, any_time(), any_time(), any::<u64>()).prop_map(|(reason, first, last, count)| About::Skipped {
+            reason,
+            first,
+            last,
+            count
+        }),
+        (option::of(any_time()), any_time(), any_span()).prop_map(|(last_success, since, limit)| About::Overdue {
+            last_success,
+            since,
+            limit
+        }),
+        any::<u32>().prop_map(|uid| About::Test { uid }),
+    ]
+}
+
+prop_compose! {
+    pub(in crate::store) fn any_notice()(
+        number: u64,
+        event in any_event(),
+        at in any_time(),
+        channel in any_channel(),
+        job_user in option::of((option::of(any::<String>()), option::of(any::<String>()))),
+        about in any_about(),
+        (held_back, failed_attempts) in any::<(u64, u32)>(),
+    ) -> Notice {
+        let sender = match job_user {
+            Some((user, group)) => Sender::Job(Identity { user, group }),
+            None => Sender::Daemon,
+        };
+        Notice { number, job: job("backup"), event, at, channel, sender, about, held_back, failed_attempts }
+    }
+}
+
+prop_compose! {
     pub(in crate::store) fn any_job_state()(
         revision in option::of(any_revision()),
         (cursor, first_seen) in (any_time(), any_time()),
@@ -342,9 +414,10 @@ prop_compose! {
         open_skip in option::of(any_skip()),
         (succeeded, unsuccessful, skipped) in any::<(u64, u64, u64)>(),
         run_time in any_span(),
+        watch in any_watch(),
         ad_hoc in option::of(any::<u32>().prop_map(|uid| AdHoc { uid })),
     ) -> JobState {
         let totals = Totals { succeeded, unsuccessful, skipped, run_time };
-        JobState { revision, cursor, first_seen, last_number, paused, removed_at, last, open_skip, totals, ad_hoc }
+        JobState { revision, cursor, first_seen, last_number, paused, removed_at, last, open_skip, totals, watch, ad_hoc }
     }
 }

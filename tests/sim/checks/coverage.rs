@@ -53,7 +53,9 @@ impl Coverage {
                     let key = (name.clone(), skip.key);
                     let before = match before {
                         Before::Skip(before) => Some(before.clone()),
-                        Before::Nothing | Before::Job(_) | Before::Run(_) => self.forgotten.remove(&key),
+                        Before::Nothing | Before::Job(_) | Before::Run(_) | Before::Notice(_) => {
+                            self.forgotten.remove(&key)
+                        }
                     };
                     account.skips.entry(skip.key).or_insert((skip.clone(), before)).0 = skip.clone();
                 }
@@ -66,7 +68,9 @@ impl Coverage {
                     | Change::ForgetJob(_)
                     | Change::ForgetSkip(..)
                     | Change::Source(..)
-                    | Change::ForgetSource(..),
+                    | Change::ForgetSource(..)
+                    | Change::Notice(_)
+                    | Change::ForgetNotice(..),
                     _,
                 ) => {}
             }

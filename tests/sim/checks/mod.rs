@@ -1,4 +1,4 @@
-//! The checkers: what must hold after every step, told apart by the six invariants of the design.
+//! The checkers: what must hold after every step, told apart by the invariants of the design.
 //!
 //! | | invariant | checker | when |
 //! |---|---|---|---|
@@ -8,6 +8,7 @@
 //! | 4 | history says what the machine saw | [`history`] | every commit |
 //! | 5 | once faults stop, the system settles | [`settled`] | an hour after the storm, the end |
 //! | 6 | memory, queues and retries stay inside their bounds | [`bounds`] | every commit |
+//! | 7 | what happened is told at least once | [`notices`] | every commit, the end |
 //!
 //! They share nothing with the scheduler but the schedules and the types: what was due is computed again from the
 //! definitions, and compared with what became durable.
@@ -16,6 +17,7 @@ pub mod bounds;
 pub mod coverage;
 pub mod history;
 pub mod launches;
+pub mod notices;
 pub mod policies;
 pub mod reasons;
 pub mod settled;
@@ -92,8 +94,10 @@ impl Checks {
             policies::nothing_begins_during_a_hold(touched);
             self.history.history_says_what_the_machine_saw(touched);
             self.bounds.memory_and_queues_are_bounded(touched);
+            notices::failures_are_told_with_their_record(touched);
         }
         self.bounds.few_jobs_vanish_at_once(commit);
+        notices::messages_leave_for_a_reason(commit);
     }
 }
 
@@ -102,7 +106,7 @@ impl Touched<'_> {
     pub fn states(&self) -> impl Iterator<Item = &JobState> {
         let replaced = self.applied.iter().filter_map(|(_, before)| match before {
             Before::Job(state) => Some(&**state),
-            Before::Nothing | Before::Run(_) | Before::Skip(_) => None,
+            Before::Nothing | Before::Run(_) | Before::Skip(_) | Before::Notice(_) => None,
         });
         replaced.chain(self.commit.store.jobs.get(self.name))
     }
@@ -132,7 +136,7 @@ impl Touched<'_> {
             let Change::Run(run) = change else { return None };
             match before {
                 Before::Run(before) => Some((&**run, Some(&**before))),
-                Before::Nothing | Before::Job(_) | Before::Skip(_) => Some((&**run, None)),
+                Before::Nothing | Before::Job(_) | Before::Skip(_) | Before::Notice(_) => Some((&**run, None)),
             }
         })
     }

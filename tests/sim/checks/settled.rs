@@ -64,6 +64,8 @@ pub fn the_system_settles(world: &SimWorld) {
     }
     let kept = world.host.unacknowledged();
     assert!(kept.is_none(), "the supervisor still keeps {kept:?}: nobody acknowledged its end");
+    let waiting = world.store.notices.values().next();
+    assert!(waiting.is_none(), "a message never left: {waiting:?}");
     assert!(world.questions.is_empty(), "never answered: {:?}", world.questions);
     world.checks.history.promises_are_kept();
 }

@@ -263,7 +263,8 @@ async fn next_run(api: &Api, job: &JobName, number: u64) -> Result<Run, ApiError
                 {
                     break;
                 }
-                Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_)) => {}
+                Ok(Announcement::Run(_) | Announcement::Skip(_) | Announcement::Job(_) | Announcement::Delivery(_)) => {
+                }
                 Err(broadcast::error::RecvError::Lagged(_)) => break,
                 Err(broadcast::error::RecvError::Closed) => {
                     return Err(ApiError::new(ErrorCode::GoingDown, "the daemon is going down"));

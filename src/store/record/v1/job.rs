@@ -1,8 +1,11 @@
 //! A job's state, version 1. Frozen.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Outcome;
+use super::notice::Event;
 use super::run::{Skip, name};
 use super::{Micros, Span, is_default, timestamp};
 use crate::run;
@@ -34,8 +37,27 @@ pub(in crate::store::record) struct Job {
     skipped: u64,
     #[serde(default, skip_serializing_if = "is_default")]
     run_time: Span,
+    #[serde(default, skip_serializing_if = "is_default")]
+    failures: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_success: Option<Micros>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    awaited_from: Option<Micros>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overdue_since: Option<Micros>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    told: BTreeMap<Event, Told>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ad_hoc_uid: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Told {
+    since: Micros,
+    sent: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    held_back: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -76,6 +98,11 @@ impl Job {
             unsuccessful: state.totals.unsuccessful,
             skipped: state.totals.skipped,
             run_time: state.totals.run_time.into(),
+            failures: state.watch.failures,
+            last_success: state.watch.last_success.map(Micros::from),
+            awaited_from: state.watch.awaited_from.map(Micros::from),
+            overdue_since: state.watch.overdue_since.map(Micros::from),
+            told: state.watch.told.iter().map(|(event, told)| (Event::from(*event), Told::from(told))).collect(),
             ad_hoc_uid: state.ad_hoc.map(|ad_hoc| ad_hoc.uid),
         }
     }
@@ -96,9 +123,32 @@ impl Job {
                 skipped: self.skipped,
                 run_time: self.run_time.into(),
             },
+            watch: scheduler::Watch {
+                failures: self.failures,
+                last_success: timestamp(self.last_success)?,
+                awaited_from: timestamp(self.awaited_from)?,
+                overdue_since: timestamp(self.overdue_since)?,
+                told: self
+                    .told
+                    .into_iter()
+                    .map(|(event, told)| Ok((event.into(), told.into_domain()?)))
+                    .collect::<Result<_, String>>()?,
+            },
             ad_hoc: self.ad_hoc_uid.map(|uid| AdHoc { uid }),
         };
         Ok((name(&self.job)?, state))
+    }
+}
+
+impl From<&scheduler::Told> for Told {
+    fn from(told: &scheduler::Told) -> Self {
+        Self { since: told.since.into(), sent: told.sent, held_back: told.held_back }
+    }
+}
+
+impl Told {
+    fn into_domain(self) -> Result<scheduler::Told, String> {
+        Ok(scheduler::Told { since: self.since.timestamp()?, sent: self.sent, held_back: self.held_back })
     }
 }
 

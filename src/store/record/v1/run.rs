@@ -98,7 +98,7 @@ pub(in crate::store::record) struct Skip {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum SkipReason {
+pub(super) enum SkipReason {
     Missed,
     TooOld,
     CatchUpLimit,
