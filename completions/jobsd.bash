@@ -561,7 +561,7 @@ _jobsd() {
             return 0
             ;;
         jobsd__subcmd__supervise)
-            opts="-h --state-dir --socket --stay --detach --help"
+            opts="-h --state-dir --socket --stay --detach --after-death --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -49,6 +49,7 @@ complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l state-dir -d '
 complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l socket -d 'The socket for the engine' -r -F
 complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l stay -d 'Stay when there are no runs and no engine, as a service manager wants it'
 complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l detach -d 'Go on in the background and return when the socket answers; the log goes to supervisor.log in the state directory'
+complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l after-death -d 'Make the cgroup of a supervisor that died fit for the next one, and end; for the service manager'
 complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -s h -l help -d 'Print help'
 complete -c jobsd -n "__fish_jobsd_using_subcommand state; and not __fish_seen_subcommand_from verify restore salvage export import inspect help" -l config -d 'Read this configuration file [default: as for the daemon]' -r -F
 complete -c jobsd -n "__fish_jobsd_using_subcommand state; and not __fish_seen_subcommand_from verify restore salvage export import inspect help" -l state-dir -d 'The state directory [default: as for the daemon]' -r -F
