@@ -64,7 +64,7 @@ fn measure(mut work: impl FnMut()) -> Duration {
 
 fn context() -> Context {
     let at = start();
-    Context { first_seen: at, boot: Boot { id: BootId::new("bench"), at } }
+    Context { first_seen: at, boot: Boot { id: BootId::new("bench"), at, seen_at: at } }
 }
 
 fn start() -> DateTime<Utc> {

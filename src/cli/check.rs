@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::doctor::{Source, find_out_for};
 use super::session::Session;
 use super::style::Tone;
+use super::terminal::Terminal;
 use super::{Exit, Failure};
 use crate::causes::causes;
 use crate::daemon::Config;
@@ -13,7 +15,7 @@ use crate::daemon::config::{ConfigError, Flags};
 use crate::daemon::jobs_dir::{self, Checked, JobsDirError, Reading, Trust};
 use crate::places::calendars_beside;
 use crate::schedule::Zone;
-use crate::spec::{Authority, Diagnostic, Faults, Place};
+use crate::spec::{Authority, Diagnostic, Faults, Machine, Place};
 use crate::surroundings::Surroundings;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -31,15 +33,31 @@ pub struct CheckArgs {
     #[arg(long = "trust-owner", env = "JOBSD_TRUST_OWNER", value_name = "UID", value_delimiter = ',')]
     #[arg(hide_env_values = true)]
     trust_owners: Vec<u32>,
+    /// Ask of files outside of the daemon's directory too whether this machine can do what they want
+    ///
+    /// The daemon's own files are always asked that, as the daemon does when it reads them: of limits, of isolation, and of
+    /// how far rlimits may be raised. What its supervisor found out when it started counts, as `jobctl doctor` shows it;
+    /// where none has run, it is tried out from here. Other files may be for another machine: of them the text counts alone.
+    #[arg(long)]
+    machine: bool,
+    /// Where the daemon's state lies, and with it what its supervisor found out [default: as the configuration says]
+    #[arg(long, env = "JOBSD_STATE_DIR", value_name = "DIR", hide_env_values = true)]
+    state_dir: Option<PathBuf>,
 }
 
 /// Checks files, and tells all that is wrong with them.
 pub fn run(session: &mut Session, args: CheckArgs) -> Result<Exit, Failure> {
     let around = Surroundings::of_process();
-    let flags =
-        Flags { config: args.config, jobs_dir: args.jobs_dir, trust_owners: args.trust_owners, ..Flags::default() };
+    let flags = Flags {
+        config: args.config,
+        jobs_dir: args.jobs_dir,
+        state_dir: args.state_dir,
+        trust_owners: args.trust_owners,
+        ..Flags::default()
+    };
     let mut checked = Vec::new();
-    let ground = Ground::find(&flags, &around, &args.paths, &mut checked)?;
+    let mut ground = Ground::find(&flags, &around, &args.paths, &mut checked)?;
+    let tried = ground.ask_machine(&args.paths, args.machine, &mut session.terminal);
     if args.paths.is_empty() {
         checked.extend(ground.own_directory()?);
     }
@@ -53,8 +71,23 @@ pub fn run(session: &mut Session, args: CheckArgs) -> Result<Exit, Failure> {
         show(session, &checked)?;
     }
     let faulty = checked.iter().any(|file| file.faults.is_some());
+    if faulty && let Some(Tried::Here) = tried {
+        session.terminal.say(TRIED_HERE);
+    }
     Ok(if faulty { Exit::Failure } else { Exit::Done })
 }
+
+/// Who knows what the machine lacks, where it lacks anything.
+enum Tried {
+    /// The daemon's supervisor: what it told is what the daemon goes by.
+    BySupervisor,
+    /// This process, which is another user's or in another cgroup than the daemon will be.
+    Here,
+}
+
+/// Said beside faults, some of which may be this shell's.
+const TRIED_HERE: &str = "what this machine can do was tried out from here: a supervisor of another user or in another cgroup may find \
+                          something else (see `jobctl doctor`)";
 
 /// What files are checked with.
 struct Ground {
@@ -89,6 +122,33 @@ impl Ground {
         Ok(Self { config: Some(config), elsewhere })
     }
 
+    /// Takes up what the machine can do, where it matters: for the daemon's own files, and with `everywhere` for others.
+    /// Where there is no telling, it can do everything, as for the daemon.
+    fn ask_machine(&mut self, paths: &[PathBuf], everywhere: bool, terminal: &mut Terminal) -> Option<Tried> {
+        let is_own = paths.is_empty() || paths.iter().any(|path| self.own(directory_of(path)).is_some());
+        if !is_own && !everywhere {
+            return None;
+        }
+        let state_dir = self.config.as_ref().map(|config| config.paths.state_dir.as_path());
+        let (machine, source) = find_out_for(state_dir, terminal)?;
+        let lacks = machine != Machine::default();
+        if everywhere {
+            self.elsewhere.machine = machine.clone();
+        }
+        if let Some(config) = &mut self.config {
+            config.reading.machine = machine;
+        }
+        lacks.then_some(match source {
+            Source::Supervisor(_) => Tried::BySupervisor,
+            Source::Own => Tried::Here,
+        })
+    }
+
+    /// The configuration, when the directory is the daemon's.
+    fn own(&self, directory: &Path) -> Option<&Config> {
+        self.config.as_ref().filter(|config| same(&config.paths.jobs_dir, directory))
+    }
+
     /// The files of the daemon's jobs directory; none when the configuration, which names it, is faulty.
     fn own_directory(&self) -> Result<Vec<Checked>, Failure> {
         match &self.config {
@@ -102,17 +162,16 @@ impl Ground {
         if self.config.as_ref().and_then(|config| config.file.as_deref()).is_some_and(|file| same(file, path)) {
             return Ok(Vec::new());
         }
-        let is_directory = path.is_dir();
-        let directory = if is_directory { path } else { path.parent().unwrap_or(path) };
-        let (trust, reading) = match &self.config {
-            Some(config) if same(&config.paths.jobs_dir, directory) => (config.trust.clone(), config.reading.clone()),
-            Some(_) | None => {
+        let directory = directory_of(path);
+        let (trust, reading) = match self.own(directory) {
+            Some(config) => (config.trust.clone(), config.reading.clone()),
+            None => {
                 let directory = if directory == Path::new("") { Path::new(".") } else { directory };
                 let real = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
                 (Trust::anybody(), Reading { calendars_dir: calendars_beside(&real), ..self.elsewhere.clone() })
             }
         };
-        if is_directory {
+        if path.is_dir() {
             return jobs_dir::check(path, &trust, &reading).map_err(|fault| unreadable(&fault));
         }
         match jobs_dir::check_file(path, &trust, &reading) {
@@ -123,6 +182,11 @@ impl Ground {
             Err(fault) => Err(unreadable(&fault)),
         }
     }
+}
+
+/// The directory that a path is, or that it lies in.
+fn directory_of(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(path) }
 }
 
 /// Whether two paths lead to one place; an empty one is the working directory.

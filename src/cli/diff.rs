@@ -1,7 +1,7 @@
 //! `jobctl diff`
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use crate::api::types::{Config as DaemonConfig, Definition, Job, JobDetail, Vers
 use crate::daemon::Config;
 use crate::daemon::config::Flags;
 use crate::daemon::jobs_dir::{self, Reading, Trust};
+use crate::machine;
 use crate::schedule::Zone;
 use crate::spec::{Authority, JobName, LoadedSpec, SpecEntry};
 use crate::surroundings::Surroundings;
@@ -110,7 +111,8 @@ fn is_in<T>(jobs: &BTreeMap<JobName, T>, name: &str) -> bool {
     JobName::new(name).is_ok_and(|name| jobs.contains_key(&name))
 }
 
-/// What the daemon reads job files with, as far as it can be told from here: its configuration, when we may read it.
+/// What the daemon reads job files with, as far as it can be told from here: its configuration and what its supervisor found
+/// out, when we may read them.
 fn reading(daemon: &DaemonConfig, version: &Version) -> Reading {
     let around = Surroundings::of_process();
     let flags = Flags {
@@ -121,10 +123,13 @@ fn reading(daemon: &DaemonConfig, version: &Version) -> Reading {
     };
     let bare = || Reading::of_text(around.timezone.unwrap_or_else(Zone::utc));
     let read = daemon.config.is_some().then(|| Config::load(&flags, &around));
-    match read {
+    let reading = match read {
         Some(Ok(config)) => Reading { authority: Authority::Anybody, ..config.reading },
         Some(Err(_)) | None => bare(),
-    }
+    };
+    // Where its state is closed to us, the daemon alone can tell.
+    let machine = machine::told(Path::new(&daemon.state_dir)).ok().flatten().unwrap_or_default();
+    Reading { machine, ..reading }
 }
 
 fn added(name: &JobName, loaded: &LoadedSpec) -> Added {

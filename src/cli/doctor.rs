@@ -47,7 +47,7 @@ struct Found {
 }
 
 /// Who found out what the machine can do.
-enum Source {
+pub(super) enum Source {
     /// The supervisor of this state directory.
     Supervisor(PathBuf),
     /// This process: with the rights of whoever calls it, and in this shell's cgroup.
@@ -68,20 +68,24 @@ pub fn run(session: &mut Session, args: DoctorArgs) -> Result<Exit, Failure> {
 
 /// What the supervisor found counts for jobs; a trial of our own is what a jobsd started from here would find.
 fn find_out(state_dir: Option<PathBuf>, terminal: &mut Terminal) -> Result<(Machine, Source), Failure> {
-    if let Some(state_dir) = state_dir.or_else(usual_state_dir) {
-        match machine::told(&state_dir) {
-            Ok(Some(machine)) => return Ok((machine, Source::Supervisor(state_dir))),
+    find_out_for(state_dir.or_else(usual_state_dir).as_deref(), terminal).ok_or_else(|| {
+        Failure::new(Exit::Failure, "it cannot be tried out in a process of several threads")
+            .hint("name the state directory of a daemon: --state-dir DIR")
+    })
+}
+
+/// The same for the daemon of a state directory; nothing where there is no telling.
+pub(super) fn find_out_for(state_dir: Option<&Path>, terminal: &mut Terminal) -> Option<(Machine, Source)> {
+    if let Some(state_dir) = state_dir {
+        match machine::told(state_dir) {
+            Ok(Some(machine)) => return Some((machine, Source::Supervisor(state_dir.to_owned()))),
             Ok(None) => {}
             Err(fault) => {
                 terminal.say(format!("what the supervisor of {} found cannot be read: {fault}", state_dir.display()));
             }
         }
     }
-    let found = machine::found_out().ok_or_else(|| {
-        Failure::new(Exit::Failure, "it cannot be tried out in a process of several threads")
-            .hint("name the state directory of a daemon: --state-dir DIR")
-    })?;
-    Ok((found, Source::Own))
+    machine::found_out().map(|found| (found, Source::Own))
 }
 
 /// The daemon's own, by its configuration; a faulty one is what `jobctl check` is for.

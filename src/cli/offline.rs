@@ -53,7 +53,7 @@ impl Offline {
 
 /// What counts from a boot or from when a job was first seen counts from `from`.
 fn as_of(from: Timestamp) -> Context {
-    Context { first_seen: from, boot: Boot { id: BootId::new("now"), at: from } }
+    Context { first_seen: from, boot: Boot { id: BootId::new("now"), at: from, seen_at: from } }
 }
 
 /// Explains one schedule without a daemon.

@@ -32,19 +32,21 @@ pub fn boot(state_dir: &Path) -> io::Result<Boot> {
     let path = state_dir.join("boot.json");
     let known = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<BootFile>(&bytes).ok());
     if let Some(known) = known.filter(|known| known.id == id) {
-        return Ok(Boot { id, at: known.at });
+        return Ok(Boot { id, at: known.at, seen_at: known.seen_at });
     }
     let uptime = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).expect("the kernel has this clock");
-    let at = (now().wall - uptime).trunc_subsecs(6);
-    let bytes = serde_json::to_vec(&BootFile { id: id.clone(), at }).expect("plain data");
+    let seen_at = now().wall.trunc_subsecs(6);
+    let at = (seen_at - uptime).trunc_subsecs(6);
+    let bytes = serde_json::to_vec(&BootFile { id: id.clone(), at, seen_at }).expect("plain data");
     let fresh = path.with_extension("json.new");
     std::fs::write(&fresh, bytes)?;
     std::fs::rename(&fresh, &path)?;
-    Ok(Boot { id, at })
+    Ok(Boot { id, at, seen_at })
 }
 
 #[derive(Serialize, Deserialize)]
 struct BootFile {
     id: BootId,
     at: Timestamp,
+    seen_at: Timestamp,
 }

@@ -66,7 +66,7 @@ pub(super) fn compare_first(job: &Imported, machine: Zone, after: Timestamp, cou
 
 fn compare_fields(fields: &Fields, schedules: &ScheduleSet, zone: Zone, after: Timestamp, count: usize) -> Comparison {
     // Neither the boot nor the moment of loading matters to times of the clock.
-    let context = Context { first_seen: after, boot: Boot { id: BootId::new("none"), at: after } };
+    let context = Context { first_seen: after, boot: Boot { id: BootId::new("none"), at: after, seen_at: after } };
     let ours: Vec<Timestamp> =
         schedules.between(after, DateTime::<Utc>::MAX_UTC, &context).map(|it| it.at).take(count).collect();
     let database: chrono_tz::Tz = zone.name().parse().expect("the zone came from the same database");

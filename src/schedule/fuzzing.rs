@@ -25,7 +25,10 @@ pub fn rule(text: &str) {
     let zone = Zone::parse("Europe/Berlin").expect("a zone");
     let Ok(set) = ScheduleSet::new(vec![Entry::new(rule, zone)], "fuzz") else { return };
     let mut after = Timestamp::UNIX_EPOCH;
-    let context = Context { first_seen: after, boot: Boot { id: BootId::new("fuzz"), at: after + TimeDelta::days(1) } };
+    let context = Context {
+        first_seen: after,
+        boot: Boot { id: BootId::new("fuzz"), at: after + TimeDelta::days(1), seen_at: after + TimeDelta::days(1) },
+    };
     for _ in 0..TAKEN {
         let Some(next) = set.next(after, &context) else { return };
         assert!(next.at > after, "{text:?} goes backwards at {after}");

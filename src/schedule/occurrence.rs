@@ -23,6 +23,8 @@ pub struct Boot {
     pub id: BootId,
     /// When it began.
     pub at: Timestamp,
+    /// When the daemon first ran in it. What the boot asked for before is due then: nobody was there to miss it.
+    pub seen_at: Timestamp,
 }
 
 /// One nominal instant of a schedule.

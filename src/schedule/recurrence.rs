@@ -110,7 +110,10 @@ impl Recurrence {
             Self::At(all) => all.get(all.partition_point(|occurrence| occurrence.at <= after)).cloned(),
             // What is installed during a boot does not run for that boot, not even when its delay is not over yet.
             Self::Boot(_) if context.boot.at <= context.first_seen => None,
-            Self::Boot(delay) => once(zone, context.boot.at, *delay, after),
+            Self::Boot(delay) => {
+                let occurrence = once(zone, context.boot.at, *delay, after)?;
+                Some(Occurrence { due: occurrence.at.max(context.boot.seen_at), ..occurrence })
+            }
             Self::After(delay) => once(zone, context.first_seen, *delay, after),
         }
     }

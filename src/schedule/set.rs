@@ -84,7 +84,7 @@ impl ScheduleSet {
         let (timetable, mut occurrence) = self.next_at(after, context)?;
         if !timetable.jitter().is_zero() {
             let next = self.next_at(occurrence.at, context).map(|(_, next)| next.at);
-            occurrence.due = occurrence.at + jitter::delay(self.name_hash, occurrence.at, timetable.jitter(), next);
+            occurrence.due += jitter::delay(self.name_hash, occurrence.at, timetable.jitter(), next);
         }
         Some(occurrence)
     }
@@ -181,5 +181,8 @@ impl ScheduleSet {
 pub(super) fn epoch() -> Context {
     let at = Timestamp::UNIX_EPOCH;
     // A boot during which nothing was installed.
-    Context { first_seen: at, boot: Boot { id: BootId::new(""), at: at + TimeDelta::seconds(1) } }
+    Context {
+        first_seen: at,
+        boot: Boot { id: BootId::new(""), at: at + TimeDelta::seconds(1), seen_at: at + TimeDelta::seconds(1) },
+    }
 }

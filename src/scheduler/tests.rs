@@ -38,7 +38,7 @@ impl One {
         let mut set = SpecSet::default();
         set.jobs.insert(name.clone(), SpecEntry::Good(Arc::new(loaded)));
         let wall = at("2026-06-01T12:00:00Z");
-        let boot = Boot { id: BootId::new("boot"), at: wall };
+        let boot = Boot { id: BootId::new("boot"), at: wall, seen_at: wall };
         let scheduler = Scheduler::recover(boot, Recovered::default(), SpecIndex::new(), now(wall));
         let mut one = Self { scheduler, name, wall };
         one.step(Event::SpecsLoaded(set));

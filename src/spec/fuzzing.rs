@@ -66,7 +66,8 @@ pub(crate) fn tell(faults: &Faults) {
 fn ask(spec: &JobSpec) {
     assert!(!format!("{spec:?}").is_empty());
     let first_seen = Timestamp::UNIX_EPOCH;
-    let boot = Boot { id: BootId::new("fuzz"), at: first_seen + TimeDelta::days(1) };
+    let boot =
+        Boot { id: BootId::new("fuzz"), at: first_seen + TimeDelta::days(1), seen_at: first_seen + TimeDelta::days(1) };
     let context = Context { first_seen, boot };
     let mut after = first_seen;
     for _ in 0..TAKEN {

@@ -3,6 +3,10 @@
 //!
 //! It is what makes "the whole tree" exact: no process leaves its cgroup by forking twice or starting a session. The
 //! supervisor works beneath the cgroup in which it finds itself, in a directory of its own, and touches no other.
+//!
+//! Who may write `cgroup.procs` of a cgroup above can move a process out: a job of root that has neither a read-only file
+//! system nor fewer capabilities. Its main process is still stopped and killed, by its number; another process that it
+//! moved away is not found any more.
 
 use std::collections::BTreeSet;
 use std::ffi::CString;

@@ -355,12 +355,14 @@ fn remove_credentials(attempt: &Attempt) {
 }
 
 fn kill_tree(attempt: &Attempt) {
-    let killed = match &attempt.main {
-        // It may not be in its cgroup or session yet.
-        Main::Child(pid) if matches!(attempt.phase, Phase::SettingUp(_)) => {
+    // The main process by its number, too: it may not be in its cgroup or session yet, and root can leave a cgroup.
+    let killed = match (&attempt.main, &attempt.phase) {
+        (Main::Child(pid), Phase::SettingUp(_) | Phase::Running(_)) => {
             nix::sys::signal::kill(*pid, Signal::SIGKILL).map_err(io::Error::from)
         }
-        Main::Child(_) | Main::Adopted(..) | Main::Gone => Ok(()),
+        (Main::Adopted(_, handle), Phase::SettingUp(_) | Phase::Running(_)) => handle.signal(Signal::SIGKILL),
+        // It may have been reaped, and its number may be another's.
+        (Main::Child(_) | Main::Adopted(..) | Main::Gone, _) => Ok(()),
     };
     let killed = killed.and(attempt.tree.kill());
     if let Err(fault) = killed {

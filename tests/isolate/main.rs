@@ -6,6 +6,7 @@
 mod attributes;
 mod capabilities;
 mod files;
+mod greed;
 mod inputs;
 mod leftovers;
 mod network;

@@ -54,7 +54,7 @@ const SIGTERM_STATUS: i32 = 15;
 
 impl Host {
     pub fn new() -> Self {
-        let boot = Boot { id: BootId::new("boot-1"), at: Timestamp::UNIX_EPOCH };
+        let boot = Boot { id: BootId::new("boot-1"), at: Timestamp::UNIX_EPOCH, seen_at: Timestamp::UNIX_EPOCH };
         Self { boot, attempts: BTreeMap::new(), alive: BTreeSet::new(), watched: BTreeSet::new() }
     }
 
@@ -172,7 +172,7 @@ impl Host {
     /// Everything dies, and with it the memory of which directories were on the disk already.
     pub fn reboot(&mut self, rng: &mut Rng, number: u64, at: Timestamp) {
         self.supervisor_dies();
-        self.boot = Boot { id: BootId::new(&format!("boot-{number}")), at };
+        self.boot = Boot { id: BootId::new(&format!("boot-{number}")), at, seen_at: at };
         for id in std::mem::take(&mut self.alive) {
             self.attempts.get_mut(&id).expect("what lives has a directory").alive = false;
             if rng.chance(100_000) {

@@ -55,7 +55,11 @@ pub fn definition(spec: &JobSpec) -> String {
     add("disabled", (!enabled).then(String::new));
     let context = jobsd::schedule::Context {
         first_seen: Timestamp::UNIX_EPOCH,
-        boot: jobsd::schedule::Boot { id: jobsd::clock::BootId::new(""), at: Timestamp::UNIX_EPOCH },
+        boot: jobsd::schedule::Boot {
+            id: jobsd::clock::BootId::new(""),
+            at: Timestamp::UNIX_EPOCH,
+            seen_at: Timestamp::UNIX_EPOCH,
+        },
     };
     let from = Timestamp::UNIX_EPOCH + TimeDelta::days(20_600);
     let mut gaps = spec.schedules.between(from, from + TimeDelta::days(2), &context).map(|occurrence| occurrence.at);

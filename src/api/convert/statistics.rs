@@ -131,7 +131,11 @@ mod tests {
     #[test]
     fn lateness_counts_from_the_time_when_a_run_was_due() {
         let name = JobName::new("backup").unwrap();
-        let boot = Boot { id: crate::clock::BootId::new("boot"), at: at("2026-01-01T00:00:00Z") };
+        let boot = Boot {
+            id: crate::clock::BootId::new("boot"),
+            at: at("2026-01-01T00:00:00Z"),
+            seen_at: at("2026-01-01T00:00:00Z"),
+        };
         let context = Context { first_seen: at("2026-01-01T00:00:00Z"), boot };
         let entry = Entry::new(Rule::cron("30 2 * * *", "backup").unwrap(), Zone::utc());
         let schedules = ScheduleSet::new(vec![entry], "backup").unwrap();

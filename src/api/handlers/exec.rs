@@ -296,7 +296,11 @@ mod tests {
         assert_eq!(spec.retention.age, std::time::Duration::from_secs(7 * 86_400));
         let context = crate::schedule::Context {
             first_seen: at("2026-01-01T00:00:00Z"),
-            boot: crate::schedule::Boot { id: crate::clock::BootId::new("b"), at: at("2026-01-01T00:00:00Z") },
+            boot: crate::schedule::Boot {
+                id: crate::clock::BootId::new("b"),
+                at: at("2026-01-01T00:00:00Z"),
+                seen_at: at("2026-01-01T00:00:00Z"),
+            },
         };
         let next = spec.schedules.next(at("2026-11-21T11:00:00Z"), &context).unwrap();
         assert_eq!(next.at, at("2026-11-21T12:00:01Z"), "never too early");

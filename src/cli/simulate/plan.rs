@@ -100,7 +100,7 @@ impl Plan {
 
 fn of_job(name: &JobName, spec: &JobSpec, length: Option<Duration>, from: Timestamp, to: Timestamp) -> Vec<Event> {
     // The machine does not boot meanwhile; what counts from its deploy counts from the beginning.
-    let boot = Boot { id: BootId::new(""), at: Timestamp::UNIX_EPOCH };
+    let boot = Boot { id: BootId::new(""), at: Timestamp::UNIX_EPOCH, seen_at: Timestamp::UNIX_EPOCH };
     let context = Context { first_seen: from, boot };
     let mut room = Room { policy: spec.overlap, live: VecDeque::new() };
     let length = length.and_then(|length| TimeDelta::from_std(length).ok());

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 use super::{Done, alone};
 use crate::cli::Exit;
+use crate::machine;
+use crate::spec::{Controller, Feature, Machine};
 
 const GOOD: &str = "command = ['true']\nschedule = '@daily'\n";
 const FAULTY: &str = "comand = 'secret'\nschedule = '61 * * * *'\n";
@@ -101,4 +103,42 @@ async fn what_is_not_there_is_not_good() {
     assert_snapshot!(done.talk);
     let done = check(&directory, "DIR/jobsd.toml~").await;
     assert_eq!(done.exit, Exit::NotFound);
+}
+
+/// Beside the files, a state directory in which a supervisor found that there is no memory controller.
+fn without_memory_controller(directory: &TempDir) {
+    let reason = "the memory controller is on the old hierarchy, cgroup v1".to_owned();
+    let lacks = [(Feature::Controller(Controller::Memory), reason)].into();
+    fs::create_dir(directory.path().join("state")).unwrap();
+    machine::tell(&directory.path().join("state"), &Machine { lacks, ..Machine::default() }).unwrap();
+}
+
+const LIMITED: &str = "command = 'true'\nschedule = '@daily'\n[limits]\nmemory = '1GiB'\n";
+
+#[tokio::test]
+async fn what_the_supervisor_lacks_is_a_fault_of_the_daemons_files() {
+    let eased = format!("{LIMITED}best_effort = true\n");
+    let directory = files(&[("limited.toml", LIMITED), ("eased.toml", &eased)]);
+    without_memory_controller(&directory);
+    for words in
+        ["--state-dir DIR/state", "--state-dir DIR/state DIR/jobs.d", "--state-dir DIR/state DIR/jobs.d/limited.toml"]
+    {
+        let done = check(&directory, words).await;
+        assert_eq!(done.exit, Exit::Failure, "{words}");
+        assert!(done.out.contains("`limits.memory` cannot be had") && done.out.contains("cgroup v1"), "{}", done.out);
+        assert!(!done.out.contains("eased.toml"), "{}", done.out);
+        assert!(done.talk.ends_with("checked: 1 faulty, 1 fault in all\n"), "{}", done.talk);
+    }
+}
+
+#[tokio::test]
+async fn other_files_are_held_against_the_machine_when_asked_for() {
+    let directory = files(&[("good.toml", GOOD)]);
+    without_memory_controller(&directory);
+    fs::write(directory.path().join("draft.toml"), LIMITED).unwrap();
+    let done = check(&directory, "--state-dir DIR/state DIR/draft.toml").await;
+    assert_eq!(done.exit, Exit::Done, "{}", done.out);
+    let done = check(&directory, "--state-dir DIR/state --machine DIR/draft.toml").await;
+    assert_eq!(done.exit, Exit::Failure);
+    assert!(done.out.contains("`limits.memory` cannot be had"), "{}", done.out);
 }

@@ -121,6 +121,6 @@ proptest! {
 fn bootless(at: crate::clock::Timestamp) -> crate::schedule::Context {
     crate::schedule::Context {
         first_seen: at,
-        boot: crate::schedule::Boot { id: crate::clock::BootId::new("none"), at },
+        boot: crate::schedule::Boot { id: crate::clock::BootId::new("none"), at, seen_at: at },
     }
 }

@@ -137,7 +137,11 @@ fn moments_resolve_in_the_zone_and_end() {
 fn boot_and_after_count_from_the_context_once() {
     let context = Context {
         first_seen: instant("2026-05-01T10:00:00.25Z"),
-        boot: Boot { id: BootId::new("b"), at: instant("2026-05-01T09:00:00Z") },
+        boot: Boot {
+            id: BootId::new("b"),
+            at: instant("2026-05-01T09:00:00Z"),
+            seen_at: instant("2026-05-01T09:00:00Z"),
+        },
     };
     let at = |set: &ScheduleSet, after| set.next(instant(after), &context).map(|one| one.at.to_rfc3339());
     let after = set(vec![entry("after 10m", "UTC")]);
@@ -150,7 +154,8 @@ fn boot_runs_once_after_each_boot_but_not_for_the_one_during_which_it_was_instal
     let boot = set(vec![Entry::new(Rule::boot(Duration::from_secs(60)), Zone::utc())]);
     let first_seen = instant("2026-05-01T10:00:00Z");
     let next = |booted: &str, cursor: &str| {
-        let context = Context { first_seen, boot: Boot { id: BootId::new("b"), at: instant(booted) } };
+        let context =
+            Context { first_seen, boot: Boot { id: BootId::new("b"), at: instant(booted), seen_at: instant(booted) } };
         boot.next(instant(cursor), &context).map(|one| one.at.to_rfc3339())
     };
     assert_eq!(next("2026-05-01T09:59:30Z", "2026-05-01T10:00:00Z"), None, "installed 30 s after the boot");
@@ -160,6 +165,18 @@ fn boot_runs_once_after_each_boot_but_not_for_the_one_during_which_it_was_instal
     assert!(next("2026-05-03T08:00:00Z", second).is_some(), "and the next boot counts again");
     let kept = "2026-05-02T08:01:00.123456Z";
     assert_eq!(next("2026-05-02T08:00:00.123456789Z", kept), None, "cursors are kept in microseconds");
+}
+
+#[test]
+fn what_a_boot_asked_for_before_the_daemon_came_up_is_due_then() {
+    let boot = set(vec![Entry::new(Rule::boot(Duration::from_secs(60)), Zone::utc())]);
+    let due = |seen_at: &str| {
+        let booted = Boot { id: BootId::new("b"), at: instant("2026-05-02T08:00:00Z"), seen_at: instant(seen_at) };
+        let context = Context { first_seen: instant("2026-05-01T10:00:00Z"), boot: booted };
+        boot.next(instant("2026-05-01T10:00:00Z"), &context).map(|one| one.due)
+    };
+    assert_eq!(due("2026-05-02T08:00:10Z"), Some(instant("2026-05-02T08:01:00Z")), "the delay is not over yet");
+    assert_eq!(due("2026-05-02T08:30:00Z"), Some(instant("2026-05-02T08:30:00Z")), "nobody was there to miss it");
 }
 
 #[test]

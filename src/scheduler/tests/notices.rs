@@ -217,7 +217,7 @@ fn a_restart_delivers_what_waits_with_the_same_attempt() {
     let notice = one.waiting().remove(0);
     one.delivered(&notice, 256);
     let waiting = one.waiting();
-    let boot = Boot { id: BootId::new("boot"), at: one.wall };
+    let boot = Boot { id: BootId::new("boot"), at: one.wall, seen_at: one.wall };
     let recovered = Recovered { notices: waiting.clone(), ..Recovered::default() };
     let mut next = Scheduler::recover(boot, recovered, SpecIndex::new(), now(one.wall));
     let due = next.wake().monotonic.expect("it is due");

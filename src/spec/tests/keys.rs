@@ -23,7 +23,8 @@ fn instant(text: &str) -> Timestamp {
 /// The first occurrences of a job's schedule after New Year 2026, in a boot that began at noon of that day.
 pub(super) fn occurrences(lines: &str, count: usize) -> Vec<String> {
     let spec = job(lines);
-    let boot = Boot { id: BootId::new("boot"), at: instant("2026-01-01T12:00:00Z") };
+    let boot =
+        Boot { id: BootId::new("boot"), at: instant("2026-01-01T12:00:00Z"), seen_at: instant("2026-01-01T12:00:00Z") };
     let context = Context { first_seen: instant("2026-01-01T10:00:00Z"), boot };
     let from = instant("2026-01-01T00:00:00Z");
     let all = spec.schedules.between(from, from + TimeDelta::days(400), &context);
@@ -102,7 +103,8 @@ fn schedules_at_changes_of_the_clock() {
 #[test]
 fn jitter_delays_the_start_and_not_the_occurrence() {
     let spec = job("[[schedule]]\ncron = '0 12 * * *'\njitter = '30m'");
-    let boot = Boot { id: BootId::new("boot"), at: instant("2026-01-01T00:00:00Z") };
+    let boot =
+        Boot { id: BootId::new("boot"), at: instant("2026-01-01T00:00:00Z"), seen_at: instant("2026-01-01T00:00:00Z") };
     let context = Context { first_seen: boot.at, boot };
     let days = spec.schedules.between(instant("2026-01-01T00:00:00Z"), instant("2026-02-01T00:00:00Z"), &context);
     let delays = days.map(|day| day.due - day.at).collect::<Vec<_>>();

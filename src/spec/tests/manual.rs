@@ -68,7 +68,8 @@ fn the_table_of_clock_changes_is_true() {
         let spec = job(&format!("[[schedule]]\n{rule}\n{dst}"));
         let times = |from: &str, to: &str| {
             let instant = |text: &str| text.parse::<crate::clock::Timestamp>().unwrap();
-            let boot = crate::schedule::Boot { id: crate::clock::BootId::new(""), at: instant(from) };
+            let boot =
+                crate::schedule::Boot { id: crate::clock::BootId::new(""), at: instant(from), seen_at: instant(from) };
             let context = crate::schedule::Context { first_seen: instant(from), boot };
             let all = spec.schedules.between(instant(from), instant(to), &context);
             all.map(|one| one.zone.local(one.at).format("%H:%M%:z").to_string()).collect::<Vec<_>>().join(" ")

@@ -40,7 +40,7 @@ fn are_good_for_root_and_for_anybody_else() {
 #[test]
 fn one_of_them_runs_at_once_and_each_within_a_week() {
     let now = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-    let context = Context { first_seen: now, boot: Boot { id: BootId::new("boot"), at: now } };
+    let context = Context { first_seen: now, boot: Boot { id: BootId::new("boot"), at: now, seen_at: now } };
     let set = examples(Authority::Anybody);
     let wait = |name: &str| good(&set, name).spec.schedules.next(now, &context).unwrap().due - now;
     assert!(wait("heartbeat") <= TimeDelta::seconds(10));
