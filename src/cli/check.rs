@@ -71,11 +71,22 @@ pub fn run(session: &mut Session, args: CheckArgs) -> Result<Exit, Failure> {
         show(session, &checked)?;
     }
     let faulty = checked.iter().any(|file| file.faults.is_some());
-    if faulty && let Some(Tried::Here) = tried {
+    if let Some(Tried::Here) = tried
+        && checked.iter().any(blames_the_machine)
+    {
         session.terminal.say(TRIED_HERE);
     }
     Ok(if faulty { Exit::Failure } else { Exit::Done })
 }
+
+/// Whether a fault says that the machine cannot do something: beside others its note would only be in the way.
+fn blames_the_machine(checked: &Checked) -> bool {
+    let faults = checked.faults.iter().flat_map(Faults::iter);
+    faults.into_iter().any(|fault| MACHINE_WORDS.iter().any(|words| fault.message.contains(words)))
+}
+
+/// What the faults say that tell of the machine.
+const MACHINE_WORDS: [&str; 2] = ["this machine has no", "above the limit that jobsd itself has"];
 
 /// Who knows what the machine lacks, where it lacks anything.
 enum Tried {

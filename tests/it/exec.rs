@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::harness::World;
 
@@ -117,6 +118,8 @@ fn it_is_forgotten_with_the_last_record_of_its_history() {
     let mut world = started();
     world.ok(&["exec", "--name", "short", "--property", "retention.age=1s", "--wait", "true"]);
     assert!(world.json(&["show", "short"])["removed_at"].is_string());
+    let ended = Instant::now();
+    world.wait_for("its record to be old enough", || (ended.elapsed() > Duration::from_millis(1100)).then_some(()));
     // The first round of housekeeping after a start looks at every job.
     world.kill();
     world.start();
