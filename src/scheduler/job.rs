@@ -28,11 +28,23 @@ pub struct Job {
     pub(super) held_until: Option<Timestamp>,
     /// When the scheduler looks at the job again: the next occurrence or the end of a pause.
     pub(super) wake: Option<Timestamp>,
+    /// Whether the store has a record of it: one that was there once is never forgotten by leaving it out.
+    pub(super) recorded: bool,
 }
 
 impl Job {
     pub(super) const fn new(name: JobName, state: JobState) -> Self {
-        Self { name, spec: None, state, fault: None, next: None, live: Vec::new(), held_until: None, wake: None }
+        Self {
+            name,
+            spec: None,
+            state,
+            fault: None,
+            next: None,
+            live: Vec::new(),
+            held_until: None,
+            wake: None,
+            recorded: false,
+        }
     }
 
     /// Whether the job's file is gone and only its history is left.

@@ -106,6 +106,7 @@ impl Scheduler {
 
     fn enter(&mut self, name: &JobName, loaded: &LoadedSpec) {
         self.ledger.source(name, &loaded.spec.revision, &loaded.source);
+        self.job_mut(name).recorded = true;
         self.ledger.job(name);
         self.reschedule(name);
     }
@@ -215,7 +216,8 @@ impl Scheduler {
 impl Job {
     /// Whether there is anything to remember: a file that never was good leaves no trace.
     pub(super) fn is_durable(&self) -> bool {
-        self.state.revision.is_some()
+        self.recorded
+            || self.state.revision.is_some()
             || self.state.last_number > 0
             || self.state.open_skip.is_some()
             || self.is_removed()

@@ -34,6 +34,7 @@ impl Scheduler {
         }
         for (name, state) in recovered.jobs {
             let mut job = Job::new(name.clone(), state);
+            job.recorded = true;
             job.spec = job.state.revision.as_ref().and_then(|revision| specs.remove(revision));
             job.live = live.remove(&name).unwrap_or_default();
             job.live.sort_unstable();

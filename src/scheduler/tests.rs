@@ -222,3 +222,17 @@ fn a_job_that_comes_back_after_the_clock_was_set_back_runs_again() {
     assert_eq!(outcome(&one.step(Event::SpecsLoaded(set))).1, vec![(SkipReason::ClockRebased, 0)]);
     assert_eq!(one.tick("2026-06-01T14:00:00Z"), launched("backup/2"));
 }
+
+#[test]
+fn a_job_that_was_recorded_is_never_forgotten_by_a_faulty_file() {
+    let mut one = One::new("schedule = '0 2 * * *'");
+    one.step(Event::SpecsLoaded(SpecSet::default()));
+    let fault = spec::Fault { path: "/jobs.d/backup.toml".into(), summary: String::new(), report: String::new() };
+    let mut faulty = SpecSet::default();
+    faulty.jobs.insert(one.name.clone(), SpecEntry::Faulty(Arc::new(fault)));
+    one.step(Event::SpecsLoaded(faulty));
+    one.step(Event::SpecsLoaded(SpecSet::default()));
+    let snapshot = one.scheduler.snapshot();
+    let job = snapshot.jobs.get(&one.name).expect("its record is in the store, and a new job must go on from it");
+    assert!(job.is_removed());
+}

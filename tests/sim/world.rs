@@ -54,6 +54,8 @@ pub struct SimWorld {
     /// What clients asked and were not answered yet; a load of the job files has no command.
     pub questions: BTreeMap<Question, Option<Command>>,
     asked: Question,
+    /// The last load was not taken over.
+    pub held_back: bool,
     pub greetings: Vec<Input<Question>>,
     shown: Snapshot,
 }
@@ -89,6 +91,7 @@ impl SimWorld {
             leaving: None,
             questions: BTreeMap::new(),
             asked: 0,
+            held_back: false,
             greetings: Vec::new(),
             shown: Snapshot::default(),
         };
@@ -167,6 +170,7 @@ impl SimWorld {
             }
             Happening::Disable => {
                 crate::checks::settled::schedules_are_kept(self);
+                crate::checks::settled::files_are_in_force(self);
                 self.disable_jobs();
                 let load = self.read_files(true);
                 inputs.push(self.ask(load));
@@ -392,7 +396,10 @@ impl World for SimWorld {
         self.counts.answers += 1;
         match (&asked, &answer) {
             (Some(command), answer) => self.check_answer(command, answer, others_wait),
-            (None, Ok(Answer::Loaded(summary))) => self.counts.held_back += u64::from(summary.held_back.is_some()),
+            (None, Ok(Answer::Loaded(summary))) => {
+                self.held_back = summary.held_back.is_some();
+                self.counts.held_back += u64::from(self.held_back);
+            }
             (None, Err(Refusal::StoreFailed)) => assert!(self.store_was_bad(), "a load is refused for nothing"),
             (None, answer) => panic!("{answer:?} is no answer to a load"),
         }

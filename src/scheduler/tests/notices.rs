@@ -114,7 +114,9 @@ fn only_the_last_attempt_tells_and_a_cancelled_run_does_not() {
     let run = one.trigger();
     let id = RunId { job: one.name.clone(), number: run };
     one.step(Event::Command(Command::Cancel { run: id.clone() }));
-    assert_eq!(told(&one.ends_with(run, 15, 0)), [], "somebody wanted it so");
+    let attempt = one.scheduler.snapshot().live[&id].current_attempt().expect("it is being stopped");
+    let decision = one.step(Event::Report(Report::NoTrace { attempt }));
+    assert!(one.scheduler.snapshot().live.is_empty() && told(&decision).is_empty(), "somebody wanted it so");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use jobsd::run::RunState;
 use jobsd::scheduler::REBASE_THRESHOLD;
-use jobsd::spec::CatchUpPolicy;
+use jobsd::spec::{CatchUpPolicy, SpecEntry};
 
 use chrono::TimeDelta;
 
@@ -29,6 +29,23 @@ pub fn schedules_are_kept(world: &SimWorld) {
         assert!(overdue.is_none(), "{name}: it is {now}, and {overdue:?} has no record");
         let over = state.paused.as_ref().and_then(|pause| pause.until).filter(|&until| until + PUNCTUAL < now);
         assert!(over.is_none(), "{name}: its pause ended at {over:?}, and it is still paused");
+    }
+}
+
+/// An hour after the storm: what the files say is in force, but for a load in which most jobs would vanish.
+pub fn files_are_in_force(world: &SimWorld) {
+    if world.held_back {
+        return;
+    }
+    for (name, entry) in &world.files {
+        if let SpecEntry::Good(loaded) = entry {
+            let in_force = world.store.jobs.get(name).and_then(|state| state.revision.as_ref());
+            assert_eq!(in_force, Some(&loaded.spec.revision), "{name}: its file is good, and not in force");
+        }
+    }
+    for (name, state) in &world.store.jobs {
+        let gone = !world.files.contains_key(name);
+        assert!(!gone || state.removed_at.is_some(), "{name}: its file is gone, and it is in force");
     }
 }
 
