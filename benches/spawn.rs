@@ -2,14 +2,17 @@
 //!
 //! `cargo bench --bench spawn` prints microseconds a run, medians of rounds in which the kinds take turns, so that other
 //! load on the machine falls on all of them alike. Each run starts `/bin/true` and is over when its end is reported; one at a
-//! time.
+//! time. Then: how fast output is taken down, beside `cat` into a file, and what the supervisor's memory is with a thousand
+//! runs at once.
+//!
+//! `cargo bench --bench spawn -- cost`, `capture` or `crowd` makes one of the three.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the real clock")]
 
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use jobsd::run::{AttemptId, Ending, LaunchPlan, Report};
+use jobsd::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, Report};
 use jobsd::spec::{Environment, Identity, Isolation, Network, OutputPolicy, ProcessSpec, Profile, StopPolicy};
 use jobsd::supervisor::{Incoming, Link, Request};
 use nix::sys::signal::{Signal, kill};
@@ -20,8 +23,31 @@ use tempfile::TempDir;
 const ROUNDS: usize = 15;
 const RUNS: u32 = 40;
 
+/// Bytes that are printed by one run, and rounds of that.
+const PRINTED: u64 = 256 << 20;
+const PRINTINGS: usize = 5;
+
+/// Runs that live at the same time.
+const CROWD: u64 = 1000;
+
 fn main() {
+    let wanted = |name: &str| {
+        let mut names = std::env::args().skip(1).filter(|word| !word.starts_with('-')).peekable();
+        names.peek().is_none() || names.any(|word| word == name)
+    };
     let supervisor = Supervisor::start();
+    if wanted("cost") {
+        cost(&supervisor);
+    }
+    if wanted("capture") {
+        capture(&supervisor);
+    }
+    if wanted("crowd") {
+        crowd(&supervisor);
+    }
+}
+
+fn cost(supervisor: &Supervisor) {
     let network = Isolation { network: Network::None, ..Isolation::of_profile(Profile::Strict) };
     let kinds: [(&str, Option<Isolation>); 5] = [
         ("bare loop", None),
@@ -53,6 +79,52 @@ fn main() {
     }
 }
 
+/// The same program, `cat` of one file, whose output is taken down or goes into a file of the same file system.
+fn capture(supervisor: &Supervisor) {
+    let source = supervisor.dir.path().join("source");
+    let line = "0123456789 abcdefghijklmnopqrstuvwxyz 0123456789 abcdefghijklmn\n";
+    std::fs::write(&source, line.repeat(PRINTED as usize / line.len())).expect("room on the disk");
+    let plain_copy = supervisor.dir.path().join("copy");
+    let (mut plain, mut taken) = (Vec::new(), Vec::new());
+    for number in 0..PRINTINGS as u64 {
+        let begun = Instant::now();
+        let copy = std::fs::File::create(&plain_copy).expect("a file");
+        assert!(Command::new("cat").arg(&source).stdout(copy).status().expect("cat starts").success());
+        plain.push(begun.elapsed());
+        std::fs::remove_file(&plain_copy).expect("it is there");
+        let mut plan = plan("capture", number + 1, &["cat", source.to_str().expect("plain words")]);
+        plan.output.limit_bytes = 2 * PRINTED;
+        let begun = Instant::now();
+        let end = supervisor.run_plan(plan);
+        taken.push(begun.elapsed());
+        let lacking = end.output.cut_bytes + end.output.lost_bytes + end.output.limited_bytes;
+        assert_eq!((end.output.bytes, lacking), (PRINTED, 0));
+        std::fs::remove_dir_all(supervisor.dir.path().join("state/runs/capture")).expect("it is there");
+    }
+    let rate = |times: &mut [Duration]| PRINTED as f64 / 1e6 / median(times).as_secs_f64();
+    let (plain, taken) = (rate(&mut plain), rate(&mut taken));
+    println!("capture: {taken:.0} MB/s, `cat` into a file {plain:.0} MB/s: {:.0} % (aim 50 %)", 100.0 * taken / plain);
+}
+
+/// Many runs that only live.
+fn crowd(supervisor: &Supervisor) {
+    let before = supervisor.resident_mib();
+    let begun = Instant::now();
+    for number in 1..=CROWD {
+        let plan = plan("crowd", number, &["sleep", "1000"]);
+        supervisor.send(Request::Launch(Box::new(plan)));
+    }
+    let mut started = 0;
+    while started < CROWD {
+        if let Report::Started { .. } = supervisor.report() {
+            started += 1;
+        }
+    }
+    let took = begun.elapsed().as_secs_f64();
+    let after = supervisor.resident_mib();
+    println!("{CROWD} runs at once: all started after {took:.2} s; supervisor {after:.1} MiB, {before:.1} before");
+}
+
 fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
@@ -68,7 +140,7 @@ struct Supervisor {
     process: Child,
     link: Link,
     reports: Receiver<Incoming>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Supervisor {
@@ -86,35 +158,62 @@ impl Supervisor {
             let (sender, reports) = channel();
             // The receiver goes with the benchmark.
             match Link::connect(&socket, 1, move |incoming| drop(sender.send(incoming))) {
-                Ok(link) => return Self { process, link, reports, _dir: dir },
+                Ok(link) => return Self { process, link, reports, dir },
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         }
     }
 
     fn run(&self, number: u64, isolation: &Isolation) {
-        let attempt = AttemptId { run: format!("bench/{number}").parse().expect("a name"), attempt: 1 };
-        let plan = LaunchPlan {
-            attempt: attempt.clone(),
-            argv: vec!["/bin/true".into()],
-            environment: Environment::default(),
-            working_directory: Some("/".into()),
-            identity: Identity::default(),
-            process: ProcessSpec { isolation: isolation.clone(), ..ProcessSpec::default() },
-            timeout: None,
-            stop: StopPolicy { signal: Signal::SIGTERM, grace: Duration::from_secs(1) },
-            output: OutputPolicy { limit_bytes: 1 << 20, ..OutputPolicy::default() },
-        };
-        self.link.send(&Request::Launch(Box::new(plan))).expect("the supervisor listens");
+        let mut plan = plan("bench", number, &["/bin/true"]);
+        plan.process.isolation = isolation.clone();
+        self.run_plan(plan);
+    }
+
+    fn run_plan(&self, plan: LaunchPlan) -> AttemptEnd {
+        let attempt = plan.attempt.clone();
+        self.send(Request::Launch(Box::new(plan)));
         let end = loop {
-            match self.reports.recv().expect("a report") {
-                Incoming::Report(Report::Ended { end, .. }) => break end,
-                Incoming::Report(_) => {}
-                Incoming::Closed(reason) => panic!("{reason}"),
+            if let Report::Ended { end, .. } = self.report() {
+                break end;
             }
         };
         assert_eq!(end.ending, Ending::Exited { wait_status: 0 });
-        self.link.send(&Request::Acknowledge(attempt)).expect("the supervisor listens");
+        self.send(Request::Acknowledge(attempt));
+        *end
+    }
+
+    fn send(&self, request: Request) {
+        self.link.send(&request).expect("the supervisor listens");
+    }
+
+    fn report(&self) -> Report {
+        match self.reports.recv().expect("a report") {
+            Incoming::Report(report) => report,
+            Incoming::Closed(reason) => panic!("{reason}"),
+        }
+    }
+
+    fn resident_mib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("every process has it");
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib / 1024.0
+    }
+}
+
+/// The first attempt of a run, as an ordinary job has it.
+fn plan(job: &str, number: u64, argv: &[&str]) -> LaunchPlan {
+    LaunchPlan {
+        attempt: AttemptId { run: format!("{job}/{number}").parse().expect("a name"), attempt: 1 },
+        argv: argv.iter().map(|&word| word.to_owned()).collect(),
+        environment: Environment::default(),
+        working_directory: Some("/".into()),
+        identity: Identity::default(),
+        process: ProcessSpec::default(),
+        timeout: None,
+        stop: StopPolicy { signal: Signal::SIGTERM, grace: Duration::from_secs(1) },
+        output: OutputPolicy { limit_bytes: 1 << 20, ..OutputPolicy::default() },
     }
 }
 

@@ -18,11 +18,12 @@ use tempfile::TempDir;
 
 fn main() {
     let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
-    let figures: [(&str, fn()); 7] = [
+    let figures: [(&str, fn()); 8] = [
         ("runs_a_second", runs_a_second),
         ("lateness_of_one_job", lateness_of_one_job),
         ("lateness_of_1000_jobs", lateness_of_many),
         ("memory", memory),
+        ("memory_of_live_runs", memory_of_live_runs),
         ("list_end_to_end", list_end_to_end),
         ("requests_a_second", requests_a_second),
         ("start_with_10000_files", start_with_many_files),
@@ -53,7 +54,7 @@ impl Daemon {
             .args(["--jobs-dir".as_ref(), dir.path().join("jobs.d").as_os_str()])
             .args(["--state-dir".as_ref(), dir.path().join("state").as_os_str()])
             .args(["--socket".as_ref(), dir.path().join("sock").as_os_str()])
-            .env("JOBSD_LOG", "warn")
+            .env("JOBSD_LOG", "error")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -272,6 +273,25 @@ fn memory() {
         let supervisor = resident_mib(daemon.supervisor());
         println!("memory with {jobs} jobs: engine {engine:.1} MiB, supervisor {supervisor:.1} MiB (aim 25 MB at 1000)");
     }
+}
+
+/// What a thousand live runs take beside a thousand jobs.
+fn memory_of_live_runs() {
+    const RUNS: usize = 1000;
+    let daemon = Daemon::start(|dir| {
+        for job in 0..RUNS {
+            write_job(dir, &format!("job-{job}"), "command = ['sleep', '1000']\nschedule = 'every 10s'\n");
+        }
+    });
+    let supervisor = daemon.supervisor();
+    let children = format!("/proc/{supervisor}/task/{supervisor}/children");
+    let live = || fs::read_to_string(&children).expect("the supervisor lives").split_whitespace().count();
+    while live() < RUNS {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let engine = resident_mib(daemon.engine.id());
+    let supervisor = resident_mib(supervisor);
+    println!("memory_of_live_runs: {RUNS} at once: engine {engine:.1} MiB, supervisor {supervisor:.1} MiB");
 }
 
 fn list_end_to_end() {
