@@ -61,9 +61,12 @@ impl Janitor {
                 let Some(job) = snapshot.jobs.get(&name) else { continue };
                 // A tombstone keeps the bounds of a job that says nothing about them.
                 let retention = job.spec.as_ref().map_or_else(Retention::default, |spec| spec.retention);
-                self.tidy(&name, retention);
-                if job.is_ad_hoc() && job.is_removed() {
-                    self.discard_when_empty(&name);
+                let is_done = job.is_ad_hoc() && job.is_removed();
+                let records = if is_done { self.records(&name) } else { None };
+                let forgotten = self.tidy(&name, retention);
+                if records.is_some_and(|records| records == forgotten) {
+                    // The loop takes it in behind what is forgotten here, which needs not be durable yet.
+                    self.mailbox.send(Message::Input(Input::Event(Event::Discard(name.clone()), None)));
                 }
                 output.tend(&name, retention.output_bytes, system_clock::now().wall);
             }
@@ -76,22 +79,26 @@ impl Janitor {
         self.published.caretaker.ask(Upkeep::Routine { now }, Box::new(tell));
     }
 
-    /// An ad-hoc job that is done is forgotten with the last record of its history.
-    fn discard_when_empty(&self, name: &JobName) {
+    /// How much history an ad-hoc job that is done has left: it is forgotten with the last record.
+    fn records(&self, name: &JobName) -> Option<u64> {
         match self.published.store.count(name) {
-            Ok(HistoryCount { runs: 0, skips: 0 }) => {
-                self.mailbox.send(Message::Input(Input::Event(Event::Discard(name.clone()), None)));
+            Ok(HistoryCount { runs, skips }) => Some(runs + skips),
+            Err(fault) => {
+                tracing::error!(job = %name, %fault, "cannot count the records of an ad-hoc job");
+                None
             }
-            Ok(_) => {}
-            Err(fault) => tracing::error!(job = %name, %fault, "cannot count the records of an ad-hoc job"),
         }
     }
 
-    fn tidy(&self, name: &JobName, retention: Retention) {
+    /// Has the records of a job forgotten that its retention no longer keeps, and tells how many.
+    fn tidy(&self, name: &JobName, retention: Retention) -> u64 {
         let cutoff = system_clock::now().wall - retention.age;
         let expired = match self.published.store.expired(name, retention.runs, cutoff, FORGET_LIMIT) {
             Ok(expired) => expired,
-            Err(fault) => return tracing::error!(job = %name, %fault, "cannot look for expired runs"),
+            Err(fault) => {
+                tracing::error!(job = %name, %fault, "cannot look for expired runs");
+                return 0;
+            }
         };
         let runs: Vec<_> = expired
             .iter()
@@ -101,14 +108,16 @@ impl Janitor {
             })
             .collect();
         let changes: Vec<Change> = expired.into_iter().map(Change::from).collect();
-        if !changes.is_empty() && !self.mailbox.forget(changes) {
-            return;
+        let count = changes.len() as u64;
+        if count > 0 && !self.mailbox.forget(changes) {
+            return 0;
         }
         for run in runs {
             if let Err(fault) = remove_run(&self.state_dir.join("runs"), &run) {
                 tracing::warn!(job = %run.job, %run, %fault, "cannot remove the output of an expired run");
             }
         }
+        count
     }
 }
 
