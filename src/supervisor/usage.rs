@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::run::{ContextSwitches, CpuTime, IoBytes, MemoryMeasure, OutOfMemory, PeakMemory, Usage};
 
 /// How much larger than the child before execution a process must have been to be told from it. The kernel counts
-/// resident pages per processor and sums up now and then, so that its figure is off by some dozens of them
+/// resident pages per processor and sums up now and then, so that its figure is off by some dozens of them for each kind
+/// of page and processor
 /// ([proc_pid_status(5)](https://man7.org/linux/man-pages/man5/proc_pid_status.5.html), `VmRSS`).
-const RESIDENT_SLACK_BYTES: u64 = 512 << 10;
+const RESIDENT_SLACK_BYTES: u64 = 2 << 20;
 
 /// Blocks of getrusage(2): 512 bytes, whatever the file system has.
 const BLOCK_BYTES: u64 = 512;

@@ -385,7 +385,8 @@ fn what_was_left_behind_does_not_hang_on_a_full_pipe_after_the_supervisor() {
     world.connect();
     // Its end is told once more, and is the same.
     assert_eq!(world.ended(&plan.attempt), end);
-    kill(pid, Signal::SIGKILL).unwrap();
+    // Its child holds the pipe too.
+    nix::sys::signal::killpg(pid, Signal::SIGKILL).unwrap();
     world.send(&Request::Acknowledge(plan.attempt.clone()));
     wait_for("it is forgotten", || {
         let journal = fs::read_to_string(world.state_dir().join("supervisor.attempts")).unwrap();
