@@ -20,7 +20,7 @@ use crate::units::format_size;
 /// `[output]` of `jobsd.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputBounds {
-    /// Disk space for the output of all finished runs; a tenth of the file system, at most [`TOTAL_MOST`], when absent.
+    /// Disk space for the output of all finished runs; a tenth of the file system, at most `TOTAL_MOST`, when absent.
     pub total_bytes: Option<u64>,
     /// Age at which output is compressed; never when absent.
     pub compress_after: Option<Duration>,

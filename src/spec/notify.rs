@@ -99,7 +99,7 @@ pub enum SaidBy {
     Daemon,
 }
 
-/// How somebody is told. A channel over the network is one more variant here, a key in [`channel`], a record in the store and a
+/// How somebody is told. A channel over the network is one more variant here, a key in `channel`, a record in the store and a
 /// plan in the daemon; outbox, retries, bounds and privileges stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Channel {
