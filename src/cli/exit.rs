@@ -17,7 +17,7 @@ pub enum Exit {
     NoDaemon,
     /// 4: there is no such job, run, tag, output or file.
     NotFound,
-    /// 5: the daemon refused: the right is lacking, or the state does not allow it.
+    /// 5: the right is lacking, also the right to connect, or the state does not allow it.
     Refused,
     /// 6: the daemon cannot do it now; a later try may succeed.
     Unavailable,
@@ -35,7 +35,7 @@ Exit codes:
     2  the command line is not understood
     3  no daemon answers
     4  there is no such job, run, tag, output or file
-    5  the daemon refused: no right to do it, or the state does not allow it
+    5  refused: no right to do it or to connect, or the state does not allow it
     6  the daemon cannot do it now (busy, going down, state not writable)
   130  interrupted by Ctrl-C
 
