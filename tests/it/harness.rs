@@ -141,6 +141,11 @@ impl World {
         command
     }
 
+    /// From its next start on the engine finds itself in another boot. Needs root.
+    pub fn begin_in_boot(&mut self, id: &str) {
+        self.boot = Some(id.to_owned());
+    }
+
     /// As a reboot does: no process is left, and from now on the engine finds another boot id and an uptime of a second
     /// or two. Needs root.
     pub fn reboot_into(&mut self, id: &str) {

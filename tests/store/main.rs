@@ -18,5 +18,6 @@ mod harness;
 mod kit;
 mod mounted;
 mod power;
+mod power_daemon;
 mod refuse;
 mod ways_out;

@@ -27,7 +27,6 @@ fn acknowledged_commits_survive_power_cuts() {
     if let Some(dir) = std::env::var_os(WRITER_DIR) {
         return write_until_killed(Path::new(&dir));
     }
-    let cuts = std::env::var("JOBSD_POWER_CUTS").map_or(10, |count| count.parse::<u64>().expect("a number"));
     let scratch = tempfile::tempdir().expect("a directory");
     let live = match Live::new(scratch.path()) {
         Ok(live) => live,
@@ -37,7 +36,7 @@ fn acknowledged_commits_survive_power_cuts() {
     let mut chance = Chance(1);
     let mut last = 0;
     let mut lost_ever = 0;
-    for number in 0..cuts {
+    for number in 0..cuts() {
         writer.wait_for(last + 1);
         // Any moment will do: it is no condition that is waited for.
         std::thread::sleep(Duration::from_micros(chance.below(50_000)));
@@ -54,14 +53,19 @@ fn acknowledged_commits_survive_power_cuts() {
     assert!(lost_ever > 0, "no cut took anything from the disk: nothing was tried");
 }
 
+/// How often the power is cut.
+pub fn cuts() -> u64 {
+    std::env::var("JOBSD_POWER_CUTS").map_or(10, |count| count.parse().expect("JOBSD_POWER_CUTS is a number"))
+}
+
 /// A mounted ext4 whose disk can lose its power.
-struct Live {
-    mounted: Mounted,
-    disk: Disk,
+pub struct Live {
+    pub mounted: Mounted,
+    pub disk: Disk,
 }
 
 impl Live {
-    fn new(scratch: &Path) -> Result<Self, String> {
+    pub fn new(scratch: &Path) -> Result<Self, String> {
         const BYTES: u64 = 64 << 20;
         let fresh = scratch.join("fresh");
         fs::File::create(&fresh).and_then(|file| file.set_len(BYTES)).map_err(|fault| fault.to_string())?;
