@@ -153,7 +153,7 @@ impl World {
         self.kill();
         kill_process(supervisor);
         self.wait_for("the supervisor to be gone", || (!exists(supervisor)).then_some(()));
-        self.boot = Some(id.to_owned());
+        self.begin_in_boot(id);
     }
 
     /// Namespaces of mounts and time show the engine, and what it starts, a boot of its own.

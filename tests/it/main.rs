@@ -15,3 +15,4 @@ mod reload;
 mod reporting;
 mod schedule;
 mod shortage;
+mod upkeep;

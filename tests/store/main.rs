@@ -9,6 +9,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test waits for conditions by the real clock")]
 
 mod build;
+mod compaction;
 mod damage;
 mod disk;
 mod disk_full;
@@ -21,3 +22,4 @@ mod power;
 mod power_daemon;
 mod refuse;
 mod ways_out;
+mod writer;

@@ -5,53 +5,67 @@
 //! had not. The image is mounted, which replays ext4's journal, and the store in it is opened.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::Command;
 use std::time::Duration;
 
-use jobsd::scheduler::Change;
-
 use crate::disk::{Cut, Disk};
-use crate::kit::{Chance, PATIENCE, commit, finished, job, open, running, source, state};
+use crate::kit::{Chance, job, open};
 use crate::mounted::{Mounted, run, skip};
-
-/// Set for the process that writes, to its state directory.
-const WRITER_DIR: &str = "JOBSD_TEST_POWER_WRITER";
+use crate::writer::{Writer, is_writer, write_until_killed};
 
 #[test]
 fn acknowledged_commits_survive_power_cuts() {
-    if let Some(dir) = std::env::var_os(WRITER_DIR) {
-        return write_until_killed(Path::new(&dir));
+    cut_power("power::acknowledged_commits_survive_power_cuts", false);
+}
+
+#[test]
+fn acknowledged_commits_survive_power_cuts_during_compaction() {
+    cut_power("power::acknowledged_commits_survive_power_cuts_during_compaction", true);
+}
+
+fn cut_power(test: &str, compacts: bool) {
+    if let Some(dir) = is_writer() {
+        return write_until_killed(&dir);
     }
     let scratch = tempfile::tempdir().expect("a directory");
     let live = match Live::new(scratch.path()) {
         Ok(live) => live,
         Err(reason) => return skip(&reason),
     };
-    let mut writer = Writer::start(&live.mounted.at.join("state"));
+    let mut writer = Writer::start(&live.mounted.at.join("state"), test, compacts);
     let mut chance = Chance(1);
     let mut last = 0;
-    let mut lost_ever = 0;
-    for number in 0..cuts() {
+    let (mut lost_ever, mut amid) = (0, 0);
+    // By chance a few cuts may find the disk's cache empty, or no compaction under way.
+    let is_enough = |lost: usize, amid: u64| lost > 0 && (amid > 0 || !compacts);
+    for number in 0..cuts() * MORE {
+        if number >= cuts() && is_enough(lost_ever, amid) {
+            break;
+        }
         writer.wait_for(last + 1);
         // Any moment will do: it is no condition that is waited for.
         std::thread::sleep(Duration::from_micros(chance.below(50_000)));
         // Before the cut: what is acknowledged during it may be there or not.
         last = writer.acknowledged();
+        let (begun, ended) = writer.compactions();
+        amid += u64::from(begun > ended);
         let Cut { image, cached, lost } = live.disk.cut(&mut chance);
         let copy = scratch.path().join("copy");
         fs::write(&copy, image).expect("written");
-        let found = runs_in(&scratch.path().join("cut"), &copy);
+        let found = newest_in(&scratch.path().join("cut"), &copy);
         assert!(found >= last, "cut {number}: {last} commits were acknowledged, {found} are there");
         println!("cut {number}: {last} acknowledged, {found} found; {lost} of {cached} sectors lost");
         lost_ever += lost;
     }
-    assert!(lost_ever > 0, "no cut took anything from the disk: nothing was tried");
+    println!("{amid} cuts during a compaction");
+    assert!(is_enough(lost_ever, amid), "nothing was tried: {lost_ever} sectors lost");
 }
+
+/// By how much more the power is cut until something was tried.
+const MORE: u64 = 10;
 
 /// How often the power is cut.
 pub fn cuts() -> u64 {
@@ -116,77 +130,23 @@ fn the_disk_loses_what_was_not_synced_and_nothing_else() {
     assert!(lost, "what was only handed over was there after every cut");
 }
 
-/// Mounts an image as after a power cut, opens the store in it, and counts.
-fn runs_in(at: &Path, image: &Path) -> u64 {
+/// Mounts an image as after a power cut, opens the store in it, and gives the newest commit.
+fn newest_in(at: &Path, image: &Path) -> u64 {
     let mounted = Mounted::image(at, image).expect("the copy is mounted");
-    let opened = open(&mounted.at.join("state"));
-    assert_eq!(opened.notes, [], "nothing is wrong after a power cut");
-    let found = opened.store.reader().count(&job("a")).expect("readable").runs;
-    let known =
-        opened.recovered.jobs.iter().find(|(name, _)| *name == job("a")).map_or(0, |(_, state)| state.last_number);
-    assert_eq!(known, found, "both halves of each commit");
+    newest(&mounted.at.join("state"))
+}
+
+/// The newest commit of a [`Writer`] in a state, in which nothing may be wrong.
+pub fn newest(dir: &Path) -> u64 {
+    let opened = open(dir);
+    assert_eq!(opened.notes, [], "nothing is wrong");
+    let known = opened.recovered.jobs.iter().find(|(name, _)| *name == job("a"));
+    let known = known.map_or(0, |(_, state)| state.last_number);
+    let history = opened.store.reader().history(&job("a"), None, usize::MAX).expect("readable");
+    let numbers: Vec<u64> = history.iter().map(|entry| entry.key().number).collect();
+    assert_eq!(numbers.first().copied().unwrap_or(0), known, "both halves of each commit");
+    let whole: Vec<u64> = (1..=known).rev().take(numbers.len()).collect();
+    assert_eq!(numbers, whole, "no commit between two others is missing");
     opened.store.close();
-    found
-}
-
-struct Writer {
-    process: Child,
-    acknowledged: Arc<AtomicU64>,
-}
-
-impl Writer {
-    fn start(dir: &Path) -> Self {
-        let mut process = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "power::acknowledged_commits_survive_power_cuts", "--nocapture"])
-            .env(WRITER_DIR, dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let acknowledged = Arc::new(AtomicU64::new(0));
-        let (lines, newest) = (BufReader::new(process.stdout.take().expect("a pipe")), Arc::clone(&acknowledged));
-        std::thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok) {
-                if let Some(number) = line.strip_prefix("acknowledged ").and_then(|text| text.parse().ok()) {
-                    newest.store(number, Ordering::SeqCst);
-                }
-            }
-        });
-        Self { process, acknowledged }
-    }
-
-    fn acknowledged(&self) -> u64 {
-        self.acknowledged.load(Ordering::SeqCst)
-    }
-
-    fn wait_for(&mut self, number: u64) {
-        const LOOK: Duration = Duration::from_millis(2);
-        for _ in 0..PATIENCE.as_millis() / LOOK.as_millis() {
-            if self.acknowledged() >= number {
-                return;
-            }
-            assert!(self.process.try_wait().expect("it is ours").is_none(), "the writer ended by itself");
-            std::thread::sleep(LOOK);
-        }
-        panic!("commit {number} is not acknowledged");
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.process.kill().expect("it is ours");
-        self.process.wait().expect("it is ours");
-    }
-}
-
-fn write_until_killed(dir: &Path) {
-    let store = open(dir).store;
-    let (revision, text) = source("a", 100);
-    commit(&store, vec![Change::Source(revision.clone(), job("a"), Box::new(text))]);
-    for number in 1.. {
-        let run = finished(&running("a", number, &revision), 0);
-        let job_state = Change::Job(job("a"), Box::new(state(number, Some(revision.clone()))));
-        commit(&store, vec![job_state, Change::Run(Box::new(run))]);
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "acknowledged {number}").and_then(|()| stdout.flush()).expect("the parent listens");
-    }
+    known
 }
