@@ -42,6 +42,15 @@
 //! Reads come from the published [snapshot](scheduler::Snapshot), which shares its structure with the scheduler's own state. No lock is shared
 //! with the loop.
 //!
+//! # Ad-hoc runs and messages
+//!
+//! `jobctl exec` defines a job by a request and by no file. It goes the same straight line: its definition is stored by
+//! revision, a load of the directory neither adds nor removes it, and it is forgotten with its history.
+//!
+//! What somebody is to be told of becomes a [notice](run::Notice) in the same commit as the record that it tells of, so neither is
+//! there without the other. The outbox in [`scheduler`] has the supervisor start its program, like an attempt, until one
+//! succeeds or it is given up: sent at least once, bounded, and no run ever waits for it.
+//!
 //! # Rules of time
 //!
 //! The cursor of a schedule means *evaluated through*. Occurrences are found from the stored cursor, not from now:
