@@ -8,19 +8,24 @@
 //! POST /v1/jobs/{job}/pause                {"until"}
 //! POST /v1/jobs/{job}/resume
 //! POST /v1/jobs/{job}/cancel
-//! POST /v1/jobs/{job}/notify/test         {"event"}
+//! POST /v1/jobs/{job}/notify/test          {"event"}
 //! GET  /v1/jobs/{job}/runs                 ?limit= &before= &outcome= &since= &until=
 //! POST /v1/jobs/{job}/runs                 trigger
+//! GET  /v1/jobs/{job}/output               of several runs: ?previous= and those below
+//! GET  /v1/jobs/{job}/statistics
 //! GET  /v1/jobs/{job}/runs/{number}        ?wait=
 //! GET  /v1/jobs/{job}/runs/{number}/output ?format= &follow= &tail= &stream= &attempt= &since= &until= &after=
+//!                                          &grep= &timestamps=
 //! POST /v1/jobs/{job}/runs/{number}/cancel
+//! POST /v1/exec                            an ad-hoc job: argv or line, at, limits…
 //! POST /v1/pause, /v1/resume               {"tag"} or {"all": true}; pause takes "until"
-//! GET  /v1/runs                            ?limit=
+//! GET  /v1/runs, /v1/statistics            ?limit=
 //! GET  /v1/events                          server-sent; header Last-Event-ID
-//! GET  /v1/health, /v1/health/{live,ready,jobs}
+//! GET  /v1/health, /v1/health/live, /v1/health/ready, /v1/health/jobs
 //! GET  /v1/config, /v1/version
 //! POST /v1/reload                          {"force"}
 //! POST /v1/shutdown                        {"mode"}
+//! POST /v1/state/backup, /v1/state/export, /v1/state/compact, /v1/state/acknowledge
 //! GET  /metrics                            for Prometheus
 //! GET  /openapi.json                       all of this, for programs
 //! ```

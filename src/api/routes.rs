@@ -145,4 +145,13 @@ mod tests {
         let described: BTreeSet<_> = operations().into_iter().map(|told| (told.path, told.method.to_owned())).collect();
         assert_eq!(routes, described);
     }
+
+    #[test]
+    fn the_documentation_of_the_api_names_every_route() {
+        let page = include_str!("mod.rs").lines().filter(|line| line.starts_with("//! ")).collect::<Vec<_>>().join(" ");
+        let words: BTreeSet<_> = page.split([' ', ',']).collect();
+        let missing: Vec<_> =
+            table().into_iter().map(|route| route.path).filter(|path| !words.contains(path)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The server: accepts connections, knows their callers, and keeps every client inside its bounds.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -42,6 +44,15 @@ pub const HEAD_FIELDS: usize = 64;
 /// Time for answers under way to be finished when the server stops. Streams end at once.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// Clients that are told at once that there is no slot for them. More than these are closed without a word.
+const REFUSALS: usize = 64;
+
+/// Time that a client has to send the request that is refused, and to take the refusal.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+
+/// Bytes of such a request that are read.
+const REFUSAL_BYTES: u64 = 64 * 1024;
+
 /// Wait after a failed `accept`: the causes (no descriptors, no memory) do not pass by themselves at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -57,7 +68,12 @@ pub async fn serve(socket: ApiSocket, handle: Handle, clock: fn() -> Timestamp, 
     let until = stopping.clone();
     tasks.spawn(async move { hub.collect(announcements, until).await });
 
-    let server = Server { router: routes::router(api.clone()), api, slots: Slots::new() };
+    let server = Server {
+        router: routes::router(api.clone()),
+        api,
+        slots: Slots::new(),
+        refusals: Arc::new(Semaphore::new(REFUSALS)),
+    };
     loop {
         let accepted = tokio::select! {
             accepted = socket.listener().accept() => accepted,
@@ -88,6 +104,8 @@ struct Server {
     router: Router,
     api: Api,
     slots: Slots,
+    /// Places of those who are told that there is none.
+    refusals: Arc<Semaphore>,
 }
 
 impl Server {
@@ -109,7 +127,10 @@ impl Server {
             }
             None => {
                 tracing::warn!(uid = caller.uid, "a connection was refused: too many are open");
-                tasks.spawn(turn_away(stream));
+                // Without a place to be told in, it is closed at once.
+                if let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() {
+                    tasks.spawn(turn_away(stream, place));
+                }
             }
         }
     }
@@ -179,8 +200,19 @@ fn open_to(socket: &ApiSocket, audience: Audience) {
     }
 }
 
-/// Tells a client for which there is no slot, without reading what it asks.
-async fn turn_away(mut stream: UnixStream) {
+/// Tells a client for which there is no slot. Its request is read and not looked at: a client takes an answer only after it
+/// has asked, and a socket that is closed with something unread in it breaks the connection before the answer is read.
+async fn turn_away(stream: UnixStream, place: OwnedSemaphorePermit) {
+    let refused = tokio::time::timeout(REFUSAL_TIME, refuse(stream)).await;
+    match refused {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => tracing::debug!(cause = %fault, "a client that was turned away did not listen"),
+        Err(_) => tracing::debug!("a client that was turned away took too long"),
+    }
+    drop(place);
+}
+
+async fn refuse(stream: UnixStream) -> io::Result<()> {
     let error = ApiError::new(ErrorCode::TooManyConnections, "too many connections are open")
         .hint("close some, as those of `jobctl logs -f`, and try again");
     let body = serde_json::to_string(&error.body()).expect("an error is plain text");
@@ -188,8 +220,20 @@ async fn turn_away(mut stream: UnixStream) {
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    // The answer is smaller than any socket's buffer: it is taken at once, or the client is gone.
-    if let Err(fault) = stream.write_all(answer.as_bytes()).await {
-        tracing::debug!(cause = %fault, "a client that was turned away did not listen");
+    let (request, mut response) = stream.into_split();
+    let mut request = request.take(REFUSAL_BYTES);
+    let mut chunk = [0; 1024];
+    // The head may come in pieces; what is asked does not matter.
+    let mut asked = Vec::new();
+    while !asked.windows(4).any(|end| end == b"\r\n\r\n") {
+        match request.read(&mut chunk).await? {
+            0 => break,
+            count => asked.extend_from_slice(&chunk[..count]),
+        }
     }
+    response.write_all(answer.as_bytes()).await?;
+    response.shutdown().await?;
+    // Until the client has closed, too, or has sent too much.
+    while request.read(&mut chunk).await? > 0 {}
+    Ok(())
 }

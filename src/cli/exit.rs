@@ -47,7 +47,7 @@ Exit codes:
   120  the machine went down
   121  replaced by a newer run
   122  cancelled
-  124  timed out
+  124  timed out, or `wait --timeout` did
   125  lost: it may have run, and nobody saw its end
   126  the program could not be executed";
 

@@ -130,6 +130,18 @@ fn one_for_later_waits_survives_the_daemon_and_can_be_taken_back() {
 }
 
 #[test]
+fn one_for_later_is_waited_for_and_a_wait_can_be_bounded() {
+    let world = started();
+    world.ok(&["exec", "--in", "1s", "--name", "soon", "--", "sh", "-c", "exit 9"]);
+    assert_eq!(world.jobctl(&["wait", "soon"]).status.code(), Some(9));
+    world.ok(&["exec", "--in", "1h", "--name", "late", "--", "true"]);
+    let waited = world.jobctl(&["wait", "late", "--timeout", "10ms"]);
+    assert_eq!(waited.status.code(), Some(124));
+    let talk = String::from_utf8_lossy(&waited.stderr).into_owned();
+    assert!(talk.starts_with("error: not all of these runs were over after 10ms\n"), "{talk}");
+}
+
+#[test]
 fn it_is_forgotten_with_the_last_record_of_its_history() {
     let mut world = started();
     world.ok(&["exec", "--name", "short", "--property", "retention.age=1s", "--wait", "true"]);

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test waits for conditions by the real clock")]
 
 mod access;
+mod cgroups;
 mod clients;
 mod crash;
 mod documents;
@@ -14,3 +15,5 @@ mod readme;
 mod reload;
 mod reporting;
 mod schedule;
+mod shortage;
+mod upkeep;

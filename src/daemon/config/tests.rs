@@ -1,5 +1,6 @@
 //! Precedence, faults, and whose configuration is believed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
@@ -350,4 +351,22 @@ fn a_file_that_others_may_change() {
     let error = Config::load(&flags(&[]), &around(home.path())).unwrap_err();
     assert!(error.hint().unwrap().contains("--trust-owner 54321"), "{error}");
     assert!(Config::load(&flags(&["--trust-owner", "54321"]), &around(home.path())).is_ok());
+}
+
+#[test]
+fn every_key_is_in_the_man_page_and_nothing_else() {
+    let page = include_str!("../../../man/jobsd.toml.5");
+    let tables = ["access", "notify", "output"];
+    let text = tables.map(|table| format!("[{table}]\n")).concat();
+    let read = crate::spec::asked_keys(|| {
+        let home = tempfile::tempdir().unwrap();
+        write(&home.path().join("jobsd.toml"), &text);
+        let flags = Flags { config: Some(home.path().join("jobsd.toml")), ..Flags::default() };
+        Config::load(&flags, &around(home.path())).unwrap();
+    });
+    let read = read.iter().map(String::as_str).filter(|key| !tables.contains(key));
+    let told = page.lines().filter_map(|line| line.strip_prefix(".BR ").or(line.strip_prefix(".B [")));
+    let told =
+        told.filter(|line| line.contains('=') || line.ends_with(']')).filter_map(|line| line.split([' ', ']']).next());
+    assert_eq!(read.collect::<BTreeSet<_>>(), told.collect::<BTreeSet<_>>());
 }

@@ -108,13 +108,13 @@ fn reason_fits(skip: &Skip, spec: &JobSpec, context: &Context, touched: &Touched
     }
 }
 
-/// Whether so many runs were live at some moment of the commit.
+/// Whether so many runs were live at some moment of the commit: those that are, that it ended, and that it dropped.
 fn was_busy(touched: &Touched<'_>, most: usize) -> bool {
     let ended = touched.runs().filter(|(run, before)| {
         let lived = before.is_none_or(|before| !before.is_finished());
         lived && run.is_finished()
     });
-    touched.commit.store.live_of(touched.name).count() + ended.count() >= most
+    touched.commit.store.live_of(touched.name).count() + ended.count() + touched.dropped().count() >= most
 }
 
 fn newer_due(at: Timestamp, now: Timestamp, spec: &JobSpec, context: &Context) -> bool {
