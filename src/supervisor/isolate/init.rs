@@ -11,35 +11,31 @@ use std::io::Write;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::super::fork::{Fork, exit_now, fork};
+use super::super::fork::exit_now;
 use super::super::line::Line;
-use super::{capabilities, errno_of};
+use super::capabilities;
 use crate::spec::OnLeftover;
 
-/// Forks. The child goes on to the program; the parent stays, as the first process, for as long as there is something to
-/// wait for, and never returns. `close` closes what the parent does not need.
-pub(in crate::supervisor) fn stay_behind(
+/// Is the first process for as long as there is something to wait for, and never returns. `close` closes what it does not
+/// need.
+pub(in crate::supervisor) fn stay(
+    program: Pid,
     record: &mut File,
     on_leftover: OnLeftover,
     close: impl FnOnce(&File) -> Result<(), Errno>,
-) -> Result<(), Errno> {
-    match fork().map_err(|fault| errno_of(&fault))? {
-        Fork::Child => Ok(()),
-        Fork::Parent(program) => {
-            // What fails here takes nothing from the job: the first process then keeps a little too much.
-            let bare = close(record)
-                .and_then(|()| nix::unistd::chdir("/"))
-                .and_then(|()| capabilities::give_up())
-                // Without rights and of the job's user it could be traced by the job, round every filter.
-                .and_then(|()| nix::sys::prctl::set_dumpable(false));
-            let status = wait_for(program);
-            let written = record.write_all(&Line::Exited { wait_status: status }.encode());
-            if on_leftover == OnLeftover::Wait {
-                while wait_any().is_ok() {}
-            }
-            exit_now(i32::from(bare.is_err() || written.is_err()));
-        }
+) -> ! {
+    // What fails here takes nothing from the job: the first process then keeps a little too much.
+    let bare = close(record)
+        .and_then(|()| nix::unistd::chdir("/"))
+        // Without rights and of the job's user it could be traced by the job, round every filter: so this comes first.
+        .and_then(|()| nix::sys::prctl::set_dumpable(false))
+        .and_then(|()| capabilities::give_up());
+    let status = wait_for(program);
+    let written = record.write_all(&Line::Exited { wait_status: status }.encode());
+    if on_leftover == OnLeftover::Wait {
+        while wait_any().is_ok() {}
     }
+    exit_now(i32::from(bare.is_err() || written.is_err()));
 }
 
 /// Reaps until the program has ended, and says how.
