@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::clock::{BootId, Timestamp};
 use crate::run::{
-    Attempt, AttemptEnd, ContextSwitches, CpuTime, Ending, IoBytes, MemoryMeasure, Outcome, OutputSummary, PeakMemory,
-    Run, RunId, RunState, Scheduled, Trigger, Usage,
+    Attempt, AttemptEnd, ContextSwitches, CpuTime, Ending, IoBytes, Leftovers, MemoryMeasure, Outcome, OutputSummary,
+    PeakMemory, Run, RunId, RunState, Scheduled, Trigger, Usage,
 };
 use crate::spec::{JobName, Revision};
 
@@ -35,6 +35,7 @@ pub fn attempt_ended(number: u32, ending: Ending, outcome: Outcome) -> Attempt {
         ending,
         stopped: None,
         out_of_memory: None,
+        leftovers: Leftovers::default(),
         started_at: Some(started_at),
         ended_at: at("2026-11-21T02:30:10Z"),
         usage: Usage {

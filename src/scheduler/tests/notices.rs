@@ -16,6 +16,7 @@ impl One {
             ended_at: self.wall,
             usage: Usage::default(),
             out_of_memory: None,
+            leftovers: crate::run::Leftovers::default(),
             output: OutputSummary { bytes: printed, ..OutputSummary::default() },
         };
         self.step(Event::Report(Report::Ended { attempt, end: end.into() }))
@@ -48,6 +49,7 @@ impl One {
             ended_at: self.wall,
             usage: Usage::default(),
             out_of_memory: None,
+            leftovers: crate::run::Leftovers::default(),
             output: OutputSummary::default(),
         };
         self.step(Event::Report(Report::Ended { attempt: notice.attempt(), end: end.into() }))

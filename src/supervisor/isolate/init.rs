@@ -5,7 +5,7 @@
 //! kernel kills whatever is left. Orphans come to it and are reaped. It keeps no right and no descriptor but the record's,
 //! and signals that it has no handler for do not reach it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 
 use nix::errno::Errno;
@@ -13,7 +13,9 @@ use nix::unistd::Pid;
 
 use super::super::fork::exit_now;
 use super::super::line::Line;
+use super::super::process;
 use super::capabilities;
+use crate::run::Leftovers;
 use crate::spec::OnLeftover;
 
 /// Is the first process for as long as there is something to wait for, and never returns. `close` closes what it does not
@@ -31,11 +33,32 @@ pub(in crate::supervisor) fn stay(
         .and_then(|()| nix::sys::prctl::set_dumpable(false))
         .and_then(|()| capabilities::give_up());
     let status = wait_for(program);
-    let written = record.write_all(&Line::Exited { wait_status: status }.encode());
+    let killed = match on_leftover {
+        OnLeftover::Kill => others(),
+        OnLeftover::Wait | OnLeftover::Leave => Leftovers::default(),
+    };
+    let written = record.write_all(&Line::exited(status, &killed).encode());
     if on_leftover == OnLeftover::Wait {
         while wait_any().is_ok() {}
     }
     exit_now(i32::from(bare.is_err() || written.is_err()));
+}
+
+/// Who is left, and dies with this process. Where the job sees another /proc than it should, their names are not told.
+fn others() -> Leftovers {
+    let mut others = Leftovers::default();
+    // Nearly always there is nobody: asking costs next to nothing, listing /proc does.
+    if nix::sys::signal::kill(Pid::from_raw(-1), None).is_err() {
+        return others;
+    }
+    let Ok(entries) = fs::read_dir("/proc") else { return others };
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    for pid in numbers.map(Pid::from_raw).filter(|pid| *pid != Pid::this()) {
+        if let Some(name) = process::name(pid) {
+            others.add(&name);
+        }
+    }
+    others
 }
 
 /// Reaps until the program has ended, and says how.
