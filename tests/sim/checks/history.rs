@@ -64,6 +64,7 @@ fn end_was_seen(run: &Run, attempt: &Attempt, end: &AttemptEnd, host: &Host) {
         return assert_eq!(end.ending, Ending::Unseen, "{id} never ran");
     };
     assert!(!seen.alive, "{id} has an end, and lives");
+    assert!(!seen.is_stale, "{id} has the end of an attempt of a job that was forgotten");
     let lost = end.ending == Ending::Unseen;
     assert!(!lost || seen.may_be_lost(&host.boot.id), "{id} was lost without a cause");
     if let Some(wrote) = &seen.end {
