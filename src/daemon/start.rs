@@ -76,7 +76,6 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
             state_dir: config.paths.state_dir.clone(),
             socket: config.paths.socket.clone(),
             config: config.file.clone(),
-            operator_group: config.operator_group,
             machine_tz_database: crate::surroundings::machine_tz_database(),
             boot,
         },
@@ -91,6 +90,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         health: store.health(),
         notes: arc_swap::ArcSwap::from_pointee(notes),
         caretaker: store.caretaker(),
+        access: tokio::sync::watch::Sender::new(Arc::new(config.access.clone())),
         notify: arc_swap::ArcSwap::from_pointee(config.notify.clone()),
         reading: arc_swap::ArcSwap::from_pointee(config.reading.clone()),
         metrics: super::Metrics::default(),
@@ -113,7 +113,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         .context("cannot start the API's threads")?;
     let socket = {
         let _inside = runtime.enter();
-        ApiSocket::bind(&config.paths.socket, config.operator_group)?
+        ApiSocket::bind(&config.paths.socket, config.access.audience())?
     };
 
     let (desk, due_notices) = NoticeDesk::new();

@@ -1,6 +1,7 @@
 //! The real binaries: jobs from files, runs, output, faults, and the death of either process.
 #![expect(clippy::disallowed_methods, reason = "a test waits for conditions by the real clock")]
 
+mod access;
 mod cgroups;
 mod clients;
 mod crash;
