@@ -1,8 +1,8 @@
 //! Ad-hoc jobs: clients define them in any order, under few names, so that they are taken, done, forgotten and taken again.
 
 use jobsd::daemon::Input;
-use jobsd::scheduler::{Answer, Change, Event, Refusal};
-use jobsd::spec::JobName;
+use jobsd::scheduler::{AdHoc, Answer, Change, Event, JobState, Named, Refusal};
+use jobsd::spec::{JobName, LoadedSpec};
 
 use crate::clocks::SECOND;
 use crate::jobs;
@@ -14,6 +14,14 @@ const NAMES: u64 = 4;
 /// Housekeeping forgets a job only when the supervisor has been there for so long: by then it has heard again what it had not
 /// heard in time, and keeps nothing of the job.
 const SETTLED: u64 = 20 * SECOND;
+
+/// What a client asked for.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    pub name: JobName,
+    pub uid: u32,
+    pub named: Named,
+}
 
 impl SimWorld {
     pub fn some_ad_hoc(&mut self) -> JobName {
@@ -27,16 +35,19 @@ impl SimWorld {
         self.specs.insert(loaded.spec.revision.clone(), loaded.spec.clone());
         self.life.read_at.entry(loaded.spec.revision.clone()).or_insert(self.clocks.wall());
         self.say("client", || format!("runs {name}: {}", crate::trace::definition(&loaded.spec)));
-        Event::Define { job: Box::new(jobsd::spec::LoadedSpec::clone(&loaded)), uid: 1000 }
+        let uid = *self.rng.pick(&[1000, 1000, 1001]);
+        let named = *self.rng.pick(&[Named::ByCaller, Named::ByCaller, Named::ByCaller, Named::ByDaemon]);
+        Event::Define { job: Box::new(LoadedSpec::clone(&loaded)), uid, named }
     }
 
     /// What is said is durable, and so.
-    pub fn check_definition(&mut self, name: &JobName, answer: &Result<Answer, Refusal>, others_wait: bool) {
+    pub fn check_definition(&mut self, asked: &Definition, answer: &Result<Answer, Refusal>, others_wait: bool) {
+        let Definition { name, uid, named } = asked;
         match answer {
             Ok(Answer::Defined { job, run }) => {
                 assert_eq!(job, name, "another job is promised");
                 self.counts.defined += 1;
-                let is_there = self.store.jobs.get(name).is_some_and(|state| state.ad_hoc.is_some());
+                let is_there = self.store.jobs.get(name).is_some_and(|state| state.ad_hoc == Some(AdHoc { uid: *uid }));
                 assert!(is_there || others_wait, "{name} is promised, and not there");
                 if let Some(run) = run {
                     self.checks.history.promise(run.clone(), &self.store);
@@ -44,8 +55,8 @@ impl SimWorld {
             }
             Err(Refusal::NameTaken(taken)) => {
                 assert_eq!(taken, name);
-                let is_done = |state: &jobsd::scheduler::JobState| state.ad_hoc.is_some() && state.removed_at.is_some();
-                let is_free = self.store.jobs.get(name).is_some_and(is_done);
+                let own = |state: &JobState| state.ad_hoc == Some(AdHoc { uid: *uid }) && state.removed_at.is_some();
+                let is_free = *named == Named::ByCaller && self.store.jobs.get(name).is_some_and(own);
                 assert!(!is_free || others_wait, "{name} is said to be taken, and is free");
             }
             Err(Refusal::StoreFailed) => assert!(self.store_was_bad(), "a job is refused for nothing"),

@@ -11,6 +11,7 @@ use jobsd::run::{AttemptId, LaunchPlan, Notice, Report};
 use jobsd::scheduler::{Answer, Change, Command, Effect, Event, Refusal, Snapshot, Wake};
 use jobsd::spec::{Environment, Identity, JobName, OutputPolicy, ProcessSpec, SpecEntry, StopPolicy};
 
+use crate::ad_hoc::Definition;
 use crate::agenda::{Agenda, Happening, Weather};
 use crate::checks::{Checks, Commit, Life, bounds, policies};
 use crate::clocks::{Clocks, HOUR, MINUTE, SECOND};
@@ -34,7 +35,7 @@ pub enum Asked {
     Load,
     Command(Command),
     /// An ad-hoc job.
-    Define(JobName),
+    Define(Definition),
 }
 
 pub struct SimWorld {
@@ -135,7 +136,9 @@ impl SimWorld {
         self.asked += 1;
         let asked = match &event {
             Event::Command(command) => Asked::Command(command.clone()),
-            Event::Define { job, .. } => Asked::Define(job.spec.name.clone()),
+            &Event::Define { ref job, uid, named } => {
+                Asked::Define(Definition { name: job.spec.name.clone(), uid, named })
+            }
             _ => Asked::Load,
         };
         self.questions.insert(self.asked, asked);
@@ -431,7 +434,7 @@ impl World for SimWorld {
         self.counts.answers += 1;
         match (&asked, &answer) {
             (Asked::Command(command), answer) => self.check_answer(command, answer, others_wait),
-            (Asked::Define(name), answer) => self.check_definition(name, answer, others_wait),
+            (Asked::Define(asked), answer) => self.check_definition(asked, answer, others_wait),
             (Asked::Load, Ok(Answer::Loaded(summary))) => {
                 self.held_back = summary.held_back.is_some();
                 self.counts.held_back += u64::from(self.held_back);

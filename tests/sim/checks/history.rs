@@ -43,6 +43,17 @@ impl History {
         self.finished += totals_add_up(touched);
     }
 
+    /// Who asked for an ad-hoc job has its history; nobody else goes on with it.
+    pub fn nobody_takes_a_history_over(touched: &Touched<'_>) {
+        for (change, before) in &touched.applied {
+            if let (Change::Job(name, state), Before::Job(old)) = (change, before)
+                && let (Some(now), Some(then)) = (state.ad_hoc, old.ad_hoc)
+            {
+                assert_eq!(now, then, "{name} goes on with the history of somebody else's");
+            }
+        }
+    }
+
     /// A client was told that this run will be.
     pub fn promise(&mut self, run: RunId, store: &Store) {
         let durable = store.runs.get(&run).unwrap_or_else(|| panic!("{run} is promised before it is durable"));
