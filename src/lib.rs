@@ -62,7 +62,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`clock`], [`units`], [`causes`] | instants, durations and sizes; what lies beneath an error |
+//! | [`clock`], [`units`], [`causes`], [`threads`] | instants, durations and sizes; what lies beneath an error; room for threads |
 //! | [`schedule`] | recurrence rules, zones, DST |
 //! | [`spec`] | a job file → [`spec::JobSpec`], with every fault shown at its place |
 //! | [`run`] | names, states and outcomes of runs; launch plans and reports |
@@ -98,4 +98,5 @@ pub mod spec;
 pub mod store;
 pub mod supervisor;
 pub mod surroundings;
+pub mod threads;
 pub mod units;

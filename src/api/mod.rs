@@ -31,7 +31,8 @@
 //! ```
 //!
 //! A request comes in through `server`, which knows the `caller` by the socket and keeps the bounds; `routes` is
-//! the table of paths and of the right that each needs (`access`); a handler asks the daemon's handle, and `convert`
+//! the table of paths and of the right that each needs (`access`); a handler that tells of more than one job reads from
+//! its caller's `view`; it asks the daemon's handle, and `convert`
 //! turns what it answers into [`types`]. Reads come from the published snapshot or from history, and never wait for
 //! the daemon's loop; commands are answered when they are durable.
 
@@ -45,16 +46,21 @@ mod extract;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handlers;
+#[cfg(test)]
+mod matrix;
 pub mod openapi;
 mod request_id;
 mod routes;
 mod server;
+mod slots;
 mod socket;
 mod state;
 mod stream;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod types;
+mod view;
 
-pub use server::{HEAD_TIMEOUT, OTHER_CONNECTIONS, OWNER_CONNECTIONS, serve};
+pub use server::{HEAD_TIMEOUT, serve};
+pub use slots::{ADMIN_CONNECTIONS, CONNECTIONS_OF_A_STRANGER, MEMBER_CONNECTIONS, STRANGER_CONNECTIONS};
 pub use socket::{ApiSocket, SocketError};

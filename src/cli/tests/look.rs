@@ -6,8 +6,8 @@ use super::canned::Canned;
 use super::fixtures::{self, detail, ended, health, history, ill_health, job, jobs, skip_span, time, wire};
 use super::{every_form, jobctl};
 use crate::api::types::{
-    Config, ExcludedInstant, Health, HistoryPage, Job, JobDetail, JobPage, JobState, LiveRun, Occurrence, Occurrences,
-    Pause, RunState, Version,
+    Config, ErrorCode, ExcludedInstant, Health, HistoryPage, Job, JobDetail, JobPage, JobState, LiveRun, Occurrence,
+    Occurrences, Pause, RunState, Version,
 };
 use crate::cli::Exit;
 use crate::run::{self, QueueReason, SetupFailure};
@@ -50,11 +50,19 @@ async fn an_empty_list_says_where_job_files_go() {
         state_dir: "/var/lib/jobsd".to_owned(),
         socket: "/run/jobsd/jobsd.sock".to_owned(),
         config: None,
-        operator_gid: None,
+        access: crate::api::types::AccessRules::default(),
     };
     let none = JobPage { jobs: Vec::new(), next: None };
     let daemon = Canned::new().answers("GET /v1/jobs?", &none).answers("GET /v1/config", &config);
     assert_snapshot!(every_form(&daemon, "list").await);
+    let daemon = Canned::new().answers("GET /v1/jobs?", &none).refuses(
+        "GET /v1/config",
+        ErrorCode::Forbidden,
+        "uid 1000 may not look at more",
+        None,
+    );
+    let done = jobctl(&daemon, None, "list").await;
+    assert_eq!((done.exit, done.talk.as_str()), (Exit::Done, "no job here runs as you, and you may see no others\n"));
 }
 
 #[tokio::test]
