@@ -42,6 +42,15 @@
 //! Reads come from the published [snapshot](scheduler::Snapshot), which shares its structure with the scheduler's own state. No lock is shared
 //! with the loop.
 //!
+//! # Ad-hoc runs and messages
+//!
+//! `jobctl exec` defines a job by a request and by no file. It goes the same straight line: its definition is stored by
+//! revision, a load of the directory neither adds nor removes it, and it is forgotten with its history.
+//!
+//! What somebody is to be told of becomes a [notice](run::Notice) in the same commit as the record that it tells of, so neither is
+//! there without the other. The outbox in [`scheduler`] has the supervisor start its program, like an attempt, until one
+//! succeeds or it is given up: sent at least once, bounded, and no run ever waits for it.
+//!
 //! # Rules of time
 //!
 //! The cursor of a schedule means *evaluated through*. Occurrences are found from the stored cursor, not from now:
@@ -53,7 +62,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`clock`], [`units`], [`causes`] | instants, durations and sizes; what lies beneath an error |
+//! | [`clock`], [`units`], [`causes`], [`threads`] | instants, durations and sizes; what lies beneath an error; room for threads |
 //! | [`schedule`] | recurrence rules, zones, DST |
 //! | [`spec`] | a job file → [`spec::JobSpec`], with every fault shown at its place |
 //! | [`run`] | names, states and outcomes of runs; launch plans and reports |
@@ -89,4 +98,5 @@ pub mod spec;
 pub mod store;
 pub mod supervisor;
 pub mod surroundings;
+pub mod threads;
 pub mod units;

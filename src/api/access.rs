@@ -1,119 +1,214 @@
-//! Who may do what: one pure function from a caller to a [`Role`], one from a role and an [`Action`] to yes or no.
+//! Who may do what: from a caller to a [`Role`], from role and [`Action`] to a [`Reach`], from a route's [`Need`] to yes or
+//! no. Everything else asks here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::caller::Caller;
+use super::error::ApiError;
+use super::types::ErrorCode;
+use crate::daemon::config::{AccessRules, Members, OwnJobs};
+use crate::scheduler::{Job, Outbox, Snapshot};
+use crate::spec::JobName;
 
-/// What a request needs.
+/// What somebody does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Look: jobs, runs, output, events, health, paths.
     Read,
-    /// Drive what is defined: trigger, cancel, pause, resume. Changes neither command nor environment.
+    /// Drive what is defined: trigger, cancel, pause, resume. Changes neither command nor environment. Have a command run
+    /// as oneself.
     Operate,
-    /// Change the daemon itself: reload, shut down, look after its state.
+    /// Define jobs, and change the daemon itself: reload, shut down, look after its state.
     Administer,
+}
+
+/// What a route is about, and so what its caller needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A connection: it says nothing of any job.
+    Nothing,
+    /// The right to this on the job that the path names.
+    Job(Action),
+    /// The right to this on some job. On which of them, the handler asks its [`View`](super::view::View).
+    Jobs(Action),
+    /// The right to this on all jobs, or on the daemon.
+    Daemon(Action),
+}
+
+impl Need {
+    /// Who has it, in a sentence for the description of the API.
+    pub const fn who(self) -> &'static str {
+        match self {
+            Self::Nothing => "For everybody who may connect.",
+            Self::Job(Action::Read) => "For viewers, and for whom the job runs as.",
+            Self::Job(Action::Operate) => "For operators, and for whom the job runs as where `own_jobs` says so.",
+            Self::Jobs(Action::Read) => "For viewers; others see the jobs that run as them.",
+            Self::Jobs(Action::Operate) => {
+                "For operators; for others as far as their own jobs go, where `own_jobs` says so."
+            }
+            Self::Daemon(Action::Read) => "For viewers.",
+            Self::Daemon(Action::Operate) => "For operators.",
+            Self::Job(Action::Administer) | Self::Jobs(Action::Administer) | Self::Daemon(Action::Administer) => {
+                "For admins."
+            }
+        }
+    }
 }
 
 /// What a caller is to this daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Root, or the daemon's own user: everything.
-    Owner,
-    /// A member of the configured group: everything but [`Action::Administer`].
+    /// Root, the daemon's own user, or a configured admin.
+    Admin,
+    /// A configured operator.
     Operator,
-    /// Anybody else: nothing.
+    /// A configured viewer.
+    Viewer,
+    /// Anybody else.
     Stranger,
 }
 
-/// By which facts of the daemon roles are given.
+/// On which jobs a caller has a right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// On none.
+    None,
+    /// On those that run as the caller.
+    Own,
+    /// On all, and on the daemon.
+    All,
+}
+
+/// By which facts of the daemon rights are given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     /// The daemon's own user.
     pub daemon_uid: u32,
-    /// The group whose members are operators, when one is configured.
-    pub operator_gid: Option<u32>,
-    /// That group's name, for hints; absent when it has none.
-    pub operator_group: Option<String>,
+    /// What the configuration says.
+    pub rules: Arc<AccessRules>,
+    /// The file that says it, when there is one; for hints.
+    pub file: Option<PathBuf>,
 }
 
 impl Access {
-    /// The role of a caller.
+    /// The role of a caller: the highest that the rules give.
     pub fn role(&self, caller: &Caller) -> Role {
         const ROOT: u32 = 0;
-        if caller.uid == ROOT || caller.uid == self.daemon_uid {
-            return Role::Owner;
+        let is_member = |members: &Members| {
+            members.users.contains_key(&caller.uid)
+                || members.groups.contains_key(&caller.gid)
+                || caller.groups.iter().any(|gid| members.groups.contains_key(gid))
+        };
+        if caller.uid == ROOT || caller.uid == self.daemon_uid || is_member(&self.rules.admin) {
+            Role::Admin
+        } else if is_member(&self.rules.operator) {
+            Role::Operator
+        } else if is_member(&self.rules.viewer) {
+            Role::Viewer
+        } else {
+            Role::Stranger
         }
-        match self.operator_gid {
-            Some(gid) if caller.gid == gid || caller.groups.contains(&gid) => Role::Operator,
-            Some(_) | None => Role::Stranger,
+    }
+
+    /// On which jobs a caller may do something.
+    pub fn reach(&self, caller: &Caller, action: Action) -> Reach {
+        match (self.role(caller), action) {
+            (Role::Admin, Action::Read | Action::Operate | Action::Administer)
+            | (Role::Operator, Action::Read | Action::Operate)
+            | (Role::Viewer, Action::Read) => Reach::All,
+            (Role::Stranger, Action::Read) => match self.rules.own_jobs {
+                OwnJobs::None => Reach::None,
+                OwnJobs::View | OwnJobs::Operate => Reach::Own,
+            },
+            (Role::Viewer | Role::Stranger, Action::Operate) => match self.rules.own_jobs {
+                OwnJobs::None | OwnJobs::View => Reach::None,
+                OwnJobs::Operate => Reach::Own,
+            },
+            (Role::Operator | Role::Viewer | Role::Stranger, Action::Administer) => Reach::None,
         }
+    }
+
+    /// Whether a request may go on to its handler. `asked` is the job that its path names.
+    ///
+    /// A job that the caller may not see is answered as one that does not exist, so that its name cannot be guessed.
+    ///
+    /// # Errors
+    /// The answer, when it may not.
+    pub fn check(&self, caller: &Caller, need: Need, asked: &str, jobs: &Snapshot) -> Result<(), ApiError> {
+        let (action, is_enough) = match need {
+            Need::Nothing => return Ok(()),
+            Need::Jobs(action) => (action, self.reach(caller, action) != Reach::None),
+            Need::Daemon(action) => (action, self.reach(caller, action) == Reach::All),
+            Need::Job(action) => {
+                let job = JobName::new(asked).ok().and_then(|name| jobs.jobs.get(&name));
+                let is_own = || job.is_some_and(|job| owns(caller, job));
+                let covers = |reach| match reach {
+                    Reach::None => false,
+                    Reach::Own => is_own(),
+                    Reach::All => true,
+                };
+                let sight = self.reach(caller, Action::Read);
+                if sight == Reach::Own && !covers(sight) {
+                    return Err(ApiError::no_such_job(asked, &seen(caller, jobs)));
+                }
+                (action, covers(self.reach(caller, action)))
+            }
+        };
+        if is_enough { Ok(()) } else { Err(self.refusal(caller, action)) }
+    }
+
+    fn refusal(&self, caller: &Caller, action: Action) -> ApiError {
+        let what = match (action, self.reach(caller, action)) {
+            (Action::Read, Reach::None | Reach::All) => "look at this daemon's jobs",
+            (Action::Read, Reach::Own) => "look at more of this daemon than the jobs that run as them",
+            (Action::Operate, Reach::None | Reach::All) => "trigger, cancel, pause or resume here",
+            (Action::Operate, Reach::Own) => "trigger, cancel, pause or resume more than the jobs that run as them",
+            (Action::Administer, Reach::None | Reach::Own | Reach::All) => {
+                "define jobs, reload or shut down this daemon, or look after its state"
+            }
+        };
+        ApiError::new(ErrorCode::Forbidden, format!("uid {} may not {what}", caller.uid)).hint(self.hint(action))
     }
 
     /// What somebody without the right can do about it.
-    pub fn hint(&self, action: Action) -> String {
-        let owner = match self.daemon_uid {
+    fn hint(&self, action: Action) -> String {
+        let admin = match self.daemon_uid {
             0 => "root".to_owned(),
             uid => format!("root or as uid {uid}, the daemon's user"),
         };
-        let group = self.operator_group.clone().or_else(|| self.operator_gid.map(|gid| gid.to_string()));
-        match (action, group) {
-            (Action::Read | Action::Operate, Some(group)) => {
-                format!("do it as {owner}, or become a member of the group {group} and log in again")
+        // The least that is enough comes first.
+        let (role, enough) = match action {
+            Action::Read => ("viewer", vec![&self.rules.viewer, &self.rules.operator, &self.rules.admin]),
+            Action::Operate => ("operator", vec![&self.rules.operator, &self.rules.admin]),
+            Action::Administer => ("admin", vec![&self.rules.admin]),
+        };
+        match enough.iter().find_map(|members| members.groups.values().next()) {
+            Some(group) => format!("do it as {admin}, or become a member of the group {group} and log in again"),
+            None => {
+                let file =
+                    self.file.as_ref().map_or_else(|| "jobsd.toml".to_owned(), |file| file.display().to_string());
+                format!("do it as {admin}, or let [access] in {file} name you: {role} = {{ users = [...] }}")
             }
-            (Action::Read | Action::Operate, None) | (Action::Administer, _) => format!("do it as {owner}"),
         }
     }
 }
 
-impl Role {
-    /// Whether the role includes the action.
-    pub const fn may(self, action: Action) -> bool {
-        match (self, action) {
-            (Self::Owner, Action::Read | Action::Operate | Action::Administer)
-            | (Self::Operator, Action::Read | Action::Operate) => true,
-            (Self::Operator, Action::Administer)
-            | (Self::Stranger, Action::Read | Action::Operate | Action::Administer) => false,
-        }
-    }
+/// Whether a job runs as the caller. One that names no user runs as the daemon's, who is an admin; one without a definition
+/// runs as nobody, so that what a deleted file left belongs to those with a role.
+pub fn owns(caller: &Caller, job: &Job) -> bool {
+    let user = job.spec.as_ref().and_then(|spec| spec.identity.user.as_deref());
+    user.is_some_and(|user| caller.name.as_deref() == Some(user) || user.parse() == Ok(caller.uid))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAEMON: u32 = 990;
-    const GROUP: u32 = 880;
-
-    fn caller(uid: u32, gid: u32, groups: &[u32]) -> Caller {
-        Caller { uid, gid, groups: groups.to_vec() }
-    }
-
-    #[test]
-    fn roles() {
-        for (who, caller, without_group, with_group) in [
-            ("root", caller(0, 0, &[]), Role::Owner, Role::Owner),
-            ("the daemon's user", caller(DAEMON, 5, &[]), Role::Owner, Role::Owner),
-            ("a member", caller(1000, 1000, &[4, GROUP, 27]), Role::Stranger, Role::Operator),
-            ("a member by primary group", caller(1000, GROUP, &[]), Role::Stranger, Role::Operator),
-            ("anybody", caller(1000, 1000, &[4, 27]), Role::Stranger, Role::Stranger),
-            ("a uid like the group", caller(GROUP, 1000, &[]), Role::Stranger, Role::Stranger),
-            ("group 0 is not root", caller(1000, 0, &[0]), Role::Stranger, Role::Stranger),
-        ] {
-            let access = |gid| Access { daemon_uid: DAEMON, operator_gid: gid, operator_group: None };
-            assert_eq!(access(None).role(&caller), without_group, "{who}");
-            assert_eq!(access(Some(GROUP)).role(&caller), with_group, "{who}");
-        }
-    }
-
-    #[test]
-    fn rights() {
-        for (role, read, operate, administer) in [
-            (Role::Owner, true, true, true),
-            (Role::Operator, true, true, false),
-            (Role::Stranger, false, false, false),
-        ] {
-            assert_eq!(role.may(Action::Read), read, "{role:?}");
-            assert_eq!(role.may(Action::Operate), operate, "{role:?}");
-            assert_eq!(role.may(Action::Administer), administer, "{role:?}");
-        }
-    }
+/// What of a snapshot concerns the caller's own jobs.
+pub fn seen(caller: &Caller, all: &Snapshot) -> Snapshot {
+    let own = |(name, job): (&JobName, &Arc<Job>)| owns(caller, job).then(|| (name.clone(), Arc::clone(job)));
+    let jobs: imbl::OrdMap<_, _> = all.jobs.iter().filter_map(own).collect();
+    let live = all.live.iter().filter(|(id, _)| jobs.contains_key(&id.job));
+    let live = live.map(|(id, run)| (id.clone(), Arc::clone(run))).collect();
+    let waiting = all.outbox.waiting.iter().filter(|(_, notice)| jobs.contains_key(&notice.job));
+    let waiting = waiting.map(|(&number, notice)| (number, Arc::clone(notice))).collect();
+    // Counts of all messages are no business of theirs either.
+    Snapshot { jobs, live, outbox: Outbox { waiting, ..Outbox::default() }, held_back: None, draining: all.draining }
 }

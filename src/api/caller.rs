@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsRawFd;
 
+use nix::unistd::{Uid, User};
 use tokio::net::UnixStream;
 
 /// The credentials of a peer, as the kernel noted them when it connected. They do not change with what the process
@@ -15,6 +16,8 @@ pub struct Caller {
     pub gid: u32,
     /// The supplementary groups of the process: those of its login, not those of the group file now.
     pub groups: Vec<u32>,
+    /// The user's name, where it was looked up: whose jobs are whose depends on it.
+    pub name: Option<String>,
 }
 
 impl Caller {
@@ -29,7 +32,19 @@ impl Caller {
             Err(fault) if fault.raw_os_error() == Some(libc::ENOPROTOOPT) => Vec::new(),
             other => other?,
         };
-        Ok(Self { uid: credentials.uid(), gid: credentials.gid(), groups })
+        Ok(Self { uid: credentials.uid(), gid: credentials.gid(), groups, name: None })
+    }
+
+    /// The same, with its name. The user database may be on the network, so that this may block.
+    #[must_use]
+    pub fn named(self) -> Self {
+        match User::from_uid(Uid::from_raw(self.uid)) {
+            Ok(user) => Self { name: user.map(|user| user.name), ..self },
+            Err(fault) => {
+                tracing::warn!(uid = self.uid, cause = %fault, "cannot look up a caller's name: jobs that name their user are not shown to it");
+                self
+            }
+        }
     }
 }
 
@@ -77,6 +92,8 @@ mod tests {
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let caller = Caller::of(&ours).unwrap();
         assert_eq!(caller.uid, nix::unistd::geteuid().as_raw());
+        let name = User::from_uid(nix::unistd::geteuid()).unwrap().map(|user| user.name);
+        assert_eq!(caller.clone().named().name, name);
         assert_eq!(caller.gid, nix::unistd::getegid().as_raw());
         let mut groups: Vec<u32> = nix::unistd::getgroups().unwrap().into_iter().map(|gid| gid.as_raw()).collect();
         let mut seen = caller.groups;

@@ -11,6 +11,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
+use super::routes::needs;
 use super::types::{ErrorBody, ErrorCode};
 pub use operations::{Operation, operations};
 
@@ -48,9 +49,15 @@ pub fn document() -> Value {
     let mut asked = settings(SchemaSettings::draft2020_12().for_deserialize()).into_generator();
     let mut answered = settings(SchemaSettings::draft2020_12().for_serialize()).into_generator();
     let mut paths: Map<String, Value> = Map::new();
+    let needs = needs();
     for operation in operations() {
+        let (_, _, need) = needs
+            .iter()
+            .find(|(method, path, _)| *path == operation.path && method.as_str().eq_ignore_ascii_case(operation.method))
+            .expect("a test keeps operations and routes the same");
         let entry = paths.entry(operation.path).or_insert_with(|| json!({}));
         entry[operation.method] = describe(&operation, &mut asked, &mut answered);
+        entry[operation.method]["description"] = need.who().into();
     }
     let mut schemas = asked.take_definitions(true);
     schemas.extend(answered.take_definitions(true));

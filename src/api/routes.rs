@@ -1,13 +1,14 @@
 //! The table of the API: every path, its method, and what it takes to be allowed.
 
 use axum::Router;
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Extension, RawPathParams, Request, State};
 use axum::handler::Handler;
+use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
-use super::access::Action;
+use super::access::{Action, Need};
 use super::caller::Caller;
 use super::error::ApiError;
 use super::handlers::{
@@ -17,70 +18,82 @@ use super::openapi::openapi;
 use super::state::Api;
 use super::types::ErrorCode;
 
-/// One path with one method: GET for what is read, POST for the rest.
+/// One path with one method, and what its caller needs: none is without.
 struct Route {
+    method: Method,
     path: &'static str,
-    action: Action,
+    need: Need,
     handler: MethodRouter<Api>,
 }
 
-fn read<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { path, action: Action::Read, handler: get(handler) }
+fn read<H: Handler<T, Api>, T: 'static>(path: &'static str, need: fn(Action) -> Need, handler: H) -> Route {
+    Route { method: Method::GET, path, need: need(Action::Read), handler: get(handler) }
 }
 
-fn operate<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { path, action: Action::Operate, handler: post(handler) }
+fn operate<H: Handler<T, Api>, T: 'static>(path: &'static str, need: fn(Action) -> Need, handler: H) -> Route {
+    Route { method: Method::POST, path, need: need(Action::Operate), handler: post(handler) }
 }
 
 fn administer<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
-    Route { path, action: Action::Administer, handler: post(handler) }
+    Route { method: Method::POST, path, need: Need::Daemon(Action::Administer), handler: post(handler) }
+}
+
+/// For everybody who may connect.
+fn open<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
+    Route { method: Method::GET, path, need: Need::Nothing, handler: get(handler) }
 }
 
 fn table() -> Vec<Route> {
+    use Need::{Daemon, Job, Jobs};
     vec![
-        read("/v1/jobs", jobs::list),
-        read("/v1/jobs/{job}", jobs::show),
-        read("/v1/jobs/{job}/next", jobs::next),
-        read("/v1/jobs/{job}/explanation", explanation::explanation),
-        read("/v1/jobs/{job}/statistics", statistics::of_job),
-        operate("/v1/jobs/{job}/pause", pauses::pause),
-        operate("/v1/jobs/{job}/resume", pauses::resume),
-        operate("/v1/jobs/{job}/notify/test", notify::test),
-        operate("/v1/jobs/{job}/cancel", runs::cancel_all),
-        read("/v1/jobs/{job}/runs", runs::history),
-        operate("/v1/jobs/{job}/runs", runs::trigger),
-        read("/v1/jobs/{job}/output", output::of_job),
-        read("/v1/jobs/{job}/runs/{number}", runs::show),
-        operate("/v1/jobs/{job}/runs/{number}/cancel", runs::cancel),
-        read("/v1/jobs/{job}/runs/{number}/output", output::output),
-        operate("/v1/exec", exec::exec),
-        operate("/v1/pause", pauses::pause_selection),
-        operate("/v1/resume", pauses::resume_selection),
-        read("/v1/runs", runs::recent),
-        read("/v1/statistics", statistics::of_all),
-        read("/v1/events", events::events),
-        read("/v1/health", health::all),
-        read("/v1/health/live", health::live),
-        read("/v1/health/ready", health::ready),
-        read("/v1/health/jobs", health::jobs),
-        read("/v1/config", daemon::config),
-        read("/v1/version", daemon::version),
+        read("/v1/jobs", Jobs, jobs::list),
+        read("/v1/jobs/{job}", Job, jobs::show),
+        read("/v1/jobs/{job}/next", Job, jobs::next),
+        read("/v1/jobs/{job}/explanation", Job, explanation::explanation),
+        read("/v1/jobs/{job}/statistics", Job, statistics::of_job),
+        operate("/v1/jobs/{job}/pause", Job, pauses::pause),
+        operate("/v1/jobs/{job}/resume", Job, pauses::resume),
+        operate("/v1/jobs/{job}/notify/test", Job, notify::test),
+        operate("/v1/jobs/{job}/cancel", Job, runs::cancel_all),
+        read("/v1/jobs/{job}/runs", Job, runs::history),
+        operate("/v1/jobs/{job}/runs", Job, runs::trigger),
+        read("/v1/jobs/{job}/output", Job, output::of_job),
+        read("/v1/jobs/{job}/runs/{number}", Job, runs::show),
+        operate("/v1/jobs/{job}/runs/{number}/cancel", Job, runs::cancel),
+        read("/v1/jobs/{job}/runs/{number}/output", Job, output::output),
+        operate("/v1/exec", Jobs, exec::exec),
+        operate("/v1/pause", Jobs, pauses::pause_selection),
+        operate("/v1/resume", Jobs, pauses::resume_selection),
+        read("/v1/runs", Jobs, runs::recent),
+        read("/v1/statistics", Jobs, statistics::of_all),
+        read("/v1/events", Jobs, events::events),
+        read("/v1/health", Jobs, health::all),
+        open("/v1/health/live", health::live),
+        read("/v1/health/ready", Jobs, health::ready),
+        read("/v1/health/jobs", Jobs, health::jobs),
+        read("/v1/config", Daemon, daemon::config),
+        open("/v1/version", daemon::version),
         administer("/v1/reload", daemon::reload),
         administer("/v1/shutdown", daemon::shutdown),
         administer("/v1/state/backup", state::backup),
         administer("/v1/state/export", state::export),
         administer("/v1/state/compact", state::compact),
-        administer("/v1/state/acknowledge", state::acknowledge),
-        read("/metrics", metrics::metrics),
-        read("/openapi.json", openapi),
+        operate("/v1/state/acknowledge", Daemon, state::acknowledge),
+        read("/metrics", Daemon, metrics::metrics),
+        open("/openapi.json", openapi),
     ]
+}
+
+/// What each route needs.
+pub(super) fn needs() -> Vec<(Method, &'static str, Need)> {
+    table().into_iter().map(|route| (route.method, route.path, route.need)).collect()
 }
 
 /// The API as a service. Every request must carry a [`Caller`].
 pub fn router(api: Api) -> Router {
     let mut router = Router::new();
     for route in table() {
-        let guard = middleware::from_fn_with_state((api.clone(), route.action), authorize);
+        let guard = middleware::from_fn_with_state((api.clone(), route.need), authorize);
         router = router.route(route.path, route.handler.route_layer(guard));
     }
     let router = router.fallback(no_such_path).method_not_allowed_fallback(method_not_allowed).with_state(api);
@@ -88,22 +101,23 @@ pub fn router(api: Api) -> Router {
 }
 
 async fn authorize(
-    State((api, action)): State<(Api, Action)>,
+    State((api, need)): State<(Api, Need)>,
     Extension(caller): Extension<Caller>,
+    parameters: RawPathParams,
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    if api.access().role(&caller).may(action) {
-        return Ok(next.run(request).await);
+    let job = parameters.iter().find(|(name, _)| *name == "job").map_or("", |(_, job)| job);
+    if let Err(refused) = api.access().check(&caller, need, job, &api.handle().snapshot()) {
+        tracing::info!(
+            uid = caller.uid,
+            path = request.uri().path(),
+            code = refused.code.name(),
+            "refused: the caller lacks the right"
+        );
+        return Err(refused);
     }
-    let what = match action {
-        Action::Read => "read from this daemon",
-        Action::Operate => "trigger, cancel, pause or resume",
-        Action::Administer => "reload or shut down this daemon, or look after its state",
-    };
-    tracing::info!(uid = caller.uid, path = request.uri().path(), "refused: the caller lacks the right");
-    Err(ApiError::new(ErrorCode::Forbidden, format!("uid {} may not {what}", caller.uid))
-        .hint(api.access().hint(action)))
+    Ok(next.run(request).await)
 }
 
 async fn no_such_path(request: Request) -> ApiError {
@@ -126,9 +140,18 @@ mod tests {
 
     #[test]
     fn every_route_is_described_and_nothing_else() {
-        let method = |action| if action == Action::Read { "get" } else { "post" };
-        let routes: BTreeSet<_> = table().into_iter().map(|route| (route.path, method(route.action))).collect();
-        let described: BTreeSet<_> = operations().into_iter().map(|told| (told.path, told.method)).collect();
+        let routes: BTreeSet<_> =
+            table().into_iter().map(|route| (route.path, route.method.as_str().to_lowercase())).collect();
+        let described: BTreeSet<_> = operations().into_iter().map(|told| (told.path, told.method.to_owned())).collect();
         assert_eq!(routes, described);
+    }
+
+    #[test]
+    fn the_documentation_of_the_api_names_every_route() {
+        let page = include_str!("mod.rs").lines().filter(|line| line.starts_with("//! ")).collect::<Vec<_>>().join(" ");
+        let words: BTreeSet<_> = page.split([' ', ',']).collect();
+        let missing: Vec<_> =
+            table().into_iter().map(|route| route.path).filter(|path| !words.contains(path)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 }

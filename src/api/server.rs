@@ -1,6 +1,7 @@
 //! The server: accepts connections, knows their callers, and keeps every client inside its bounds.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,30 +13,23 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use nix::unistd::{Gid, Group};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::access::{Access, Role};
 use super::caller::Caller;
 use super::error::ApiError;
 use super::routes;
+use super::slots::{Slot, Slots};
 use super::socket::ApiSocket;
 use super::state::Api;
 use super::types::ErrorCode;
 use crate::causes::chain;
 use crate::clock::Timestamp;
 use crate::daemon::Handle;
-
-/// Connections that root and the daemon's user hold at once. Their slots are their own, so that no operator's script
-/// can lock an administrator out. One more is answered `too_many_connections` and closed.
-pub const OWNER_CONNECTIONS: usize = 256;
-
-/// Connections that all others hold at once, together.
-pub const OTHER_CONNECTIONS: usize = 256;
+use crate::daemon::config::{Audience, OwnJobs};
 
 /// Time for a request's head to be complete, and time for which a connection may lie idle between two requests. Then it
 /// is closed.
@@ -50,16 +44,25 @@ pub const HEAD_FIELDS: usize = 64;
 /// Time for answers under way to be finished when the server stops. Streams end at once.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// Clients that are told at once that there is no slot for them. More than these are closed without a word.
+const REFUSALS: usize = 64;
+
+/// Time that a client has to send the request that is refused, and to take the refusal.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+
+/// Bytes of such a request that are read.
+const REFUSAL_BYTES: u64 = 64 * 1024;
+
 /// Wait after a failed `accept`: the causes (no descriptors, no memory) do not pass by themselves at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves the API until `stopping`, then finishes the answers under way and removes the socket's file.
 ///
-/// `clock` reads the wall clock. The peers' rights come from [`crate::daemon::About::operator_group`].
+/// `clock` reads the wall clock. What the peers may do is said by [`Handle::access`] and may change at any time.
 pub async fn serve(socket: ApiSocket, handle: Handle, clock: fn() -> Timestamp, stopping: CancellationToken) {
-    let access = access(&handle);
     let announcements = handle.subscribe();
-    let api = Api::new(handle, access, clock, stopping.clone());
+    let mut access_changes = handle.access_changes();
+    let api = Api::new(handle, nix::unistd::geteuid().as_raw(), clock, stopping.clone());
     let tasks = TaskTracker::new();
     let hub = Arc::clone(api.hub());
     let until = stopping.clone();
@@ -68,12 +71,18 @@ pub async fn serve(socket: ApiSocket, handle: Handle, clock: fn() -> Timestamp, 
     let server = Server {
         router: routes::router(api.clone()),
         api,
-        owners: Arc::new(Semaphore::new(OWNER_CONNECTIONS)),
-        others: Arc::new(Semaphore::new(OTHER_CONNECTIONS)),
+        slots: Slots::new(),
+        refusals: Arc::new(Semaphore::new(REFUSALS)),
     };
     loop {
         let accepted = tokio::select! {
             accepted = socket.listener().accept() => accepted,
+            // The sender lives as long as the daemon's handle, which the server holds.
+            Ok(()) = access_changes.changed() => {
+                let audience = access_changes.borrow_and_update().audience();
+                open_to(&socket, audience);
+                continue;
+            }
             () = stopping.cancelled() => break,
         };
         match accepted {
@@ -91,23 +100,12 @@ pub async fn serve(socket: ApiSocket, handle: Handle, clock: fn() -> Timestamp, 
     }
 }
 
-fn access(handle: &Handle) -> Access {
-    let operator_gid = handle.about().operator_group;
-    let group = operator_gid.and_then(|gid| match Group::from_gid(Gid::from_raw(gid)) {
-        Ok(group) => group,
-        Err(fault) => {
-            tracing::warn!(gid, cause = %fault, "cannot look up the operators' group; hints will show its number");
-            None
-        }
-    });
-    Access { daemon_uid: nix::unistd::geteuid().as_raw(), operator_gid, operator_group: group.map(|group| group.name) }
-}
-
 struct Server {
     router: Router,
     api: Api,
-    owners: Arc<Semaphore>,
-    others: Arc<Semaphore>,
+    slots: Slots,
+    /// Places of those who are told that there is none.
+    refusals: Arc<Semaphore>,
 }
 
 impl Server {
@@ -119,19 +117,20 @@ impl Server {
                 return;
             }
         };
-        let slots = match self.api.access().role(&caller) {
-            Role::Owner => &self.owners,
-            Role::Operator | Role::Stranger => &self.others,
-        };
-        match Arc::clone(slots).try_acquire_owned() {
-            Ok(slot) => {
-                let connection = Connection { caller, slot, stopping: self.api.stopping().clone() };
+        let access = self.api.access();
+        match self.slots.take(access.role(&caller), caller.uid) {
+            Some(slot) => {
+                let is_named = access.rules.own_jobs != OwnJobs::None;
+                let connection = Connection { caller, is_named, slot, stopping: self.api.stopping().clone() };
                 let router = self.router.clone();
                 tasks.spawn(connection.serve(stream, router));
             }
-            Err(_) => {
+            None => {
                 tracing::warn!(uid = caller.uid, "a connection was refused: too many are open");
-                tasks.spawn(turn_away(stream));
+                // Without a place to be told in, it is closed at once.
+                if let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() {
+                    tasks.spawn(turn_away(stream, place));
+                }
             }
         }
     }
@@ -140,13 +139,16 @@ impl Server {
 /// One accepted connection, with the slot that it holds.
 struct Connection {
     caller: Caller,
-    slot: OwnedSemaphorePermit,
+    /// Whether the caller's name is needed.
+    is_named: bool,
+    slot: Slot,
     stopping: CancellationToken,
 }
 
 impl Connection {
     async fn serve(self, stream: UnixStream, router: Router) {
-        let Self { caller, slot, stopping } = self;
+        let Self { caller, is_named, slot, stopping } = self;
+        let Some(caller) = identify(caller, is_named).await else { return };
         let router = TowerToHyperService::new(router);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(caller.clone());
@@ -175,8 +177,42 @@ impl Connection {
     }
 }
 
-/// Tells a client for which there is no slot, without reading what it asks.
-async fn turn_away(mut stream: UnixStream) {
+/// The caller, with the name if that is needed.
+async fn identify(caller: Caller, is_named: bool) -> Option<Caller> {
+    if !is_named {
+        return Some(caller);
+    }
+    match tokio::task::spawn_blocking(move || caller.named()).await {
+        Ok(caller) => Some(caller),
+        Err(fault) => {
+            tracing::error!(cause = %fault, "a connection was closed: the look-up of its caller failed");
+            None
+        }
+    }
+}
+
+fn open_to(socket: &ApiSocket, audience: Audience) {
+    match socket.open_to(audience) {
+        Ok(()) => tracing::info!(?audience, "[access] changed"),
+        Err(fault) => {
+            tracing::error!(cause = %fault, "[access] changed, and the socket is not open to those whom it names")
+        }
+    }
+}
+
+/// Tells a client for which there is no slot. Its request is read and not looked at: a client takes an answer only after it
+/// has asked, and a socket that is closed with something unread in it breaks the connection before the answer is read.
+async fn turn_away(stream: UnixStream, place: OwnedSemaphorePermit) {
+    let refused = tokio::time::timeout(REFUSAL_TIME, refuse(stream)).await;
+    match refused {
+        Ok(Ok(())) => {}
+        Ok(Err(fault)) => tracing::debug!(cause = %fault, "a client that was turned away did not listen"),
+        Err(_) => tracing::debug!("a client that was turned away took too long"),
+    }
+    drop(place);
+}
+
+async fn refuse(stream: UnixStream) -> io::Result<()> {
     let error = ApiError::new(ErrorCode::TooManyConnections, "too many connections are open")
         .hint("close some, as those of `jobctl logs -f`, and try again");
     let body = serde_json::to_string(&error.body()).expect("an error is plain text");
@@ -184,8 +220,20 @@ async fn turn_away(mut stream: UnixStream) {
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
-    // The answer is smaller than any socket's buffer: it is taken at once, or the client is gone.
-    if let Err(fault) = stream.write_all(answer.as_bytes()).await {
-        tracing::debug!(cause = %fault, "a client that was turned away did not listen");
+    let (request, mut response) = stream.into_split();
+    let mut request = request.take(REFUSAL_BYTES);
+    let mut chunk = [0; 1024];
+    // The head may come in pieces; what is asked does not matter.
+    let mut asked = Vec::new();
+    while !asked.windows(4).any(|end| end == b"\r\n\r\n") {
+        match request.read(&mut chunk).await? {
+            0 => break,
+            count => asked.extend_from_slice(&chunk[..count]),
+        }
     }
+    response.write_all(answer.as_bytes()).await?;
+    response.shutdown().await?;
+    // Until the client has closed, too, or has sent too much.
+    while request.read(&mut chunk).await? > 0 {}
+    Ok(())
 }

@@ -17,7 +17,7 @@ pub struct Api(Arc<Shared>);
 
 struct Shared {
     handle: Handle,
-    access: Access,
+    daemon_uid: u32,
     clock: fn() -> Timestamp,
     hub: Arc<Hub>,
     stopping: CancellationToken,
@@ -25,10 +25,10 @@ struct Shared {
 }
 
 impl Api {
-    /// `clock` reads the wall clock; `stopping` ends every stream.
-    pub fn new(handle: Handle, access: Access, clock: fn() -> Timestamp, stopping: CancellationToken) -> Self {
+    /// `daemon_uid` is the daemon's own user; `clock` reads the wall clock; `stopping` ends every stream.
+    pub fn new(handle: Handle, daemon_uid: u32, clock: fn() -> Timestamp, stopping: CancellationToken) -> Self {
         let hub = Arc::new(Hub::new(clock()));
-        Self(Arc::new(Shared { handle, access, clock, hub, stopping, watcher: Mutex::default() }))
+        Self(Arc::new(Shared { handle, daemon_uid, clock, hub, stopping, watcher: Mutex::default() }))
     }
 
     /// The daemon.
@@ -36,9 +36,13 @@ impl Api {
         &self.0.handle
     }
 
-    /// Who may do what.
-    pub fn access(&self) -> &Access {
-        &self.0.access
+    /// Who may do what, by the rules of this moment.
+    pub fn access(&self) -> Access {
+        Access {
+            daemon_uid: self.0.daemon_uid,
+            rules: self.0.handle.access(),
+            file: self.0.handle.about().config.clone(),
+        }
     }
 
     /// The wall clock.

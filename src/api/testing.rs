@@ -1,13 +1,35 @@
 //! Fixtures for the tests of the API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{BootId, Timestamp};
+use crate::clock::{BootId, Monotonic, Now, Timestamp};
+use crate::daemon::jobs_dir::Reading;
 use crate::run::{
     Attempt, AttemptEnd, ContextSwitches, CpuTime, Ending, IoBytes, Leftovers, MemoryMeasure, Outcome, OutputSummary,
     PeakMemory, Run, RunId, RunState, Scheduled, Trigger, Usage,
 };
-use crate::spec::{JobName, Revision};
+use crate::schedule::{Boot, Zone};
+use crate::scheduler::{Event, Recovered, Scheduler, Snapshot, SpecIndex};
+use crate::spec::{JobName, Revision, SpecEntry, SpecSet};
+
+/// Jobs by name and text, as they stand when they were just loaded.
+pub fn jobs(texts: &[(&str, &str)]) -> Snapshot {
+    let reading = Reading::of_text(Zone::utc());
+    let mut set = SpecSet::default();
+    for (name, text) in texts {
+        let name = JobName::new(name).unwrap();
+        let path = format!("jobs.d/{name}.toml").into();
+        let loaded = reading.read(&name, (*text).to_owned(), path, &Arc::default());
+        set.jobs.insert(name, SpecEntry::Good(Arc::new(loaded.unwrap_or_else(|faults| panic!("{}", faults.plain())))));
+    }
+    let wall = at("2026-11-21T02:30:00Z");
+    let now = Now { wall, monotonic: Monotonic::from_duration(Duration::ZERO) };
+    let boot = Boot { id: BootId::new("boot"), at: wall, seen_at: wall };
+    let mut scheduler = Scheduler::recover(boot, Recovered::default(), SpecIndex::new(), now);
+    scheduler.step(now, Event::SpecsLoaded(set));
+    scheduler.snapshot()
+}
 
 /// An instant, as RFC 3339 writes it.
 pub fn at(text: &str) -> Timestamp {

@@ -17,7 +17,7 @@ pub enum Exit {
     NoDaemon,
     /// 4: there is no such job, run, tag, output or file.
     NotFound,
-    /// 5: the daemon refused: the right is lacking, or the state does not allow it.
+    /// 5: the right is lacking, also the right to connect, or the state does not allow it.
     Refused,
     /// 6: the daemon cannot do it now; a later try may succeed.
     Unavailable,
@@ -35,7 +35,7 @@ Exit codes:
     2  the command line is not understood
     3  no daemon answers
     4  there is no such job, run, tag, output or file
-    5  the daemon refused: no right to do it, or the state does not allow it
+    5  refused: no right to do it or to connect, or the state does not allow it
     6  the daemon cannot do it now (busy, going down, state not writable)
   130  interrupted by Ctrl-C
 
@@ -47,7 +47,7 @@ Exit codes:
   120  the machine went down
   121  replaced by a newer run
   122  cancelled
-  124  timed out
+  124  timed out, or `wait --timeout` did
   125  lost: it may have run, and nobody saw its end
   126  the program could not be executed";
 

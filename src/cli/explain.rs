@@ -13,6 +13,7 @@ use super::target::job_path;
 use super::{Exit, Failure, complete};
 use crate::api::client::encode;
 use crate::api::types::{Explanation, ScheduleExplanation, Time};
+use crate::daemon::config::Flags;
 use crate::spec::JobName;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -60,7 +61,14 @@ pub async fn run(session: &mut Session, args: &ExplainArgs) -> Result<Exit, Fail
         session.terminal.zone = offline::shown(zone);
     }
     let fleet = match &args.jobs_dir {
-        Some(directory) => Some(Fleet::read(Some(directory.clone()), args.calendars_dir.clone())?),
+        Some(directory) => {
+            let flags = Flags {
+                jobs_dir: Some(directory.clone()),
+                calendars_dir: args.calendars_dir.clone(),
+                ..Flags::default()
+            };
+            Some(Fleet::read(&flags)?)
+        }
         None => None,
     };
     let mut told = Vec::new();

@@ -42,12 +42,13 @@ struct CrontabArgs {
 /// Writes to standard output.
 pub async fn run(session: &mut Session, args: ExportArgs) -> Result<Exit, Failure> {
     match args.to {
-        To::Crontab(args) => export_crontab(session, &args),
+        To::Crontab(args) => export_crontab(session, &args).await,
     }
 }
 
-fn export_crontab(session: &mut Session, args: &CrontabArgs) -> Result<Exit, Failure> {
+async fn export_crontab(session: &mut Session, args: &CrontabArgs) -> Result<Exit, Failure> {
     let flags = Flags { config: args.config.clone(), jobs_dir: args.jobs_dir.clone(), ..Flags::default() };
+    let flags = session.places_of_daemon(flags).await;
     let around = Surroundings::of_process();
     let config = Config::load(&flags, &around).map_err(|fault| {
         let failure = Failure::new(Exit::Failure, fault.to_string());

@@ -1,7 +1,10 @@
 //! [`Failure`]: why a verb did not do what it was asked, in the form that people read.
 
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Group};
 
 use super::Exit;
 use crate::api::client::ClientError;
@@ -43,14 +46,14 @@ impl Failure {
     /// No socket led to a daemon.
     pub fn no_daemon(tried: &[(PathBuf, io::Error)]) -> Self {
         let causes = tried.iter().map(|(path, fault)| format!("{}: {}", path.display(), plain(fault)));
-        let forbidden = tried.iter().any(|(_, fault)| fault.kind() == io::ErrorKind::PermissionDenied);
-        let hint = if forbidden {
-            "run it as root or as the daemon's user, or become a member of the group that the daemon's \
-             configuration names as its operators"
-        } else {
-            "start one with `jobsd --jobs-dir jobs.d`, or name its socket with --socket or JOBCTL_SOCKET"
-        };
-        Self::new(Exit::NoDaemon, "no daemon answers").causes(causes).hint(hint)
+        match tried.iter().find(|(_, fault)| fault.kind() == io::ErrorKind::PermissionDenied) {
+            Some((path, _)) => Self::new(Exit::Refused, "you may not connect to the daemon")
+                .causes(causes)
+                .hint(format!("run it as root or as the daemon's user, or {}", how_to_be_let_in(group_of(path)))),
+            None => Self::new(Exit::NoDaemon, "no daemon answers")
+                .causes(causes)
+                .hint("start one with `jobsd --jobs-dir jobs.d`, or name its socket with --socket or JOBCTL_SOCKET"),
+        }
     }
 
     /// The same, with causes.
@@ -78,6 +81,21 @@ impl Failure {
             ClientError::Refused { detail, .. } => ErrorCode::from_name(&detail.code) == Some(ErrorCode::GoingDown),
             ClientError::NotUnderstood { .. } => false,
         }
+    }
+}
+
+/// The group that may use a socket, by its name or number; `None` when it is for one user alone, or cannot be looked at.
+fn group_of(socket: &Path) -> Option<String> {
+    const GROUP_MAY_CONNECT: u32 = 0o020;
+    let metadata = std::fs::metadata(socket).ok().filter(|metadata| metadata.mode() & GROUP_MAY_CONNECT != 0)?;
+    let group = Group::from_gid(Gid::from_raw(metadata.gid())).ok().flatten();
+    Some(group.map_or_else(|| metadata.gid().to_string(), |group| group.name))
+}
+
+fn how_to_be_let_in(group: Option<String>) -> String {
+    match group {
+        Some(group) => format!("become a member of the group {group} (adduser YOU {group}) and log in again"),
+        None => "let [access] in jobsd.toml name you as an operator or a viewer".to_owned(),
     }
 }
 

@@ -15,8 +15,8 @@ use super::style::Tone;
 use super::table::{Cell, Column, Give, Table};
 use super::terminal::Terminal;
 use super::{Exit, Failure, complete};
-use crate::api::client::encode;
-use crate::api::types::{Config, Job, JobState, LastRun};
+use crate::api::client::{ClientError, encode};
+use crate::api::types::{Config, ErrorCode, Job, JobState, LastRun};
 use crate::units;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -171,8 +171,17 @@ async fn say_none(session: &mut Session, args: &ListArgs) -> Result<(), Failure>
         session.terminal.say("no job is like that");
         return Ok(());
     }
-    let config: Config = session.client().await?.get("/v1/config").await?;
-    session.terminal.say(format!("there are no jobs yet; put a job file into {}", config.jobs_dir));
+    match session.client().await?.get::<Config>("/v1/config").await {
+        Ok(config) => {
+            session.terminal.say(format!("there are no jobs yet; put a job file into {}", config.jobs_dir));
+        }
+        Err(ClientError::Refused { detail, .. })
+            if ErrorCode::from_name(&detail.code) == Some(ErrorCode::Forbidden) =>
+        {
+            session.terminal.say("no job here runs as you, and you may see no others");
+        }
+        Err(fault) => return Err(fault.into()),
+    }
     Ok(())
 }
 

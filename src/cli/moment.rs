@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Days, FixedOffset, Local, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono::{
+    DateTime, Days, FixedOffset, Local, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike,
+};
 
 use crate::clock::Timestamp;
 use crate::units;
@@ -48,12 +50,23 @@ impl Zone {
 
     /// As short as it can be told from others: `02:30` today, `Sun 02:30` within six days, `2026-12-01 02:30` else.
     pub fn short(self, at: Timestamp, now: Timestamp) -> String {
+        self.in_words_of(["%H:%M", "%a %H:%M", "%Y-%m-%d %H:%M"], at, now)
+    }
+
+    /// [`Zone::short`], with seconds where there are some.
+    pub fn short_with_seconds(self, at: Timestamp, now: Timestamp) -> String {
+        match self.local(at).second() {
+            0 => self.short(at, now),
+            _ => self.in_words_of(["%H:%M:%S", "%a %H:%M:%S", "%Y-%m-%d %H:%M:%S"], at, now),
+        }
+    }
+
+    fn in_words_of(self, [today, this_week, far]: [&str; 3], at: Timestamp, now: Timestamp) -> String {
         let (at, now) = (self.local(at), self.local(now));
-        let days = (at.date_naive() - now.date_naive()).num_days();
-        let format = match days {
-            0 => "%H:%M",
-            -6..=6 => "%a %H:%M",
-            _ => "%Y-%m-%d %H:%M",
+        let format = match (at.date_naive() - now.date_naive()).num_days() {
+            0 => today,
+            -6..=6 => this_week,
+            _ => far,
         };
         at.format(format).to_string()
     }
@@ -230,6 +243,9 @@ mod tests {
             ("2026-11-30T01:30:00Z", "2026-11-30 02:30"),
         ] {
             assert_eq!(BERLIN.short(at(instant), now), text);
+            assert_eq!(BERLIN.short_with_seconds(at(instant), now), text);
+            let later = at(instant) + chrono::TimeDelta::seconds(7);
+            assert_eq!(BERLIN.short_with_seconds(later, now), format!("{text}:07"));
         }
     }
 

@@ -72,6 +72,7 @@ pub async fn run(session: &mut Session, args: NewArgs) -> Result<Exit, Failure> 
         return Ok(Exit::Done);
     }
     let flags = Flags { config: args.config.clone(), jobs_dir: args.jobs_dir.clone(), ..Flags::default() };
+    let flags = session.places_of_daemon(flags).await;
     let config = Config::load(&flags, &Surroundings::of_process()).map_err(|fault| {
         let failure = Failure::new(Exit::Failure, fault.to_string());
         fault.hint().into_iter().fold(failure, Failure::hint)

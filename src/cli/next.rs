@@ -1,11 +1,11 @@
 //! `jobctl next`
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::moment::{relative, span};
 use super::offline::{self, Offline};
 use super::session::Session;
-use super::table::{Cell, Column, Give, Table};
+use super::table::{Column, Give, Table};
 use super::target::job_path;
 use super::terminal::Terminal;
 use super::{Exit, Failure, complete, list};
@@ -14,7 +14,7 @@ use crate::api::types::{Occurrence, Occurrences, Time};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct NextArgs {
-    /// The jobs; without one, the next occurrence of every job, the earliest first
+    /// The jobs; all of them unless said
     #[arg(value_name = "JOB", conflicts_with = "cron", add = complete::job())]
     jobs: Vec<String>,
     /// Ask a schedule instead of a job, without a daemon: a cron expression, "every 15m" or any other short form
@@ -26,7 +26,7 @@ pub struct NextArgs {
     /// Occurrences after this time (exclusive): RFC 3339, "2026-03-29 02:00", "18:00" [default: now]
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// How many, of each job
+    /// How many: of each job that is named, otherwise in all
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
@@ -61,7 +61,6 @@ pub async fn run(session: &mut Session, args: NextArgs) -> Result<Exit, Failure>
     }
     match &args.cron {
         Some(expression) => of_expression(session, expression, &args),
-        None if args.jobs.is_empty() && args.from.is_none() => of_all(session, args.count).await,
         None => of_jobs(session, &args).await,
     }
 }
@@ -85,7 +84,7 @@ async fn of_jobs(session: &mut Session, args: &NextArgs) -> Result<Exit, Failure
         None => String::new(),
     };
     let jobs = match args.jobs.is_empty() {
-        true => list::all(session).await?.into_iter().map(|job| job.name).collect(),
+        true => candidates(session, args).await?,
         false => args.jobs.clone(),
     };
     let mut all = Vec::new();
@@ -98,6 +97,19 @@ async fn of_jobs(session: &mut Session, args: &NextArgs) -> Result<Exit, Failure
     Ok(Exit::Done)
 }
 
+/// The jobs that the next occurrences of all can be of: as many as are asked for, the earliest first. After another time than
+/// now each may be one.
+async fn candidates(session: &mut Session, args: &NextArgs) -> Result<Vec<String>, Failure> {
+    let jobs = list::all(session).await?;
+    if args.from.is_some() {
+        return Ok(jobs.into_iter().map(|job| job.name).collect());
+    }
+    let mut upcoming: Vec<_> = jobs.into_iter().filter_map(|job| Some((job.next?, job.name))).collect();
+    upcoming.sort_unstable();
+    upcoming.truncate(args.count as usize);
+    Ok(upcoming.into_iter().map(|(_, name)| name).collect())
+}
+
 /// Occurrences, each with the job that it belongs to where there is one.
 type OfJobs = [(Option<String>, Vec<Occurrence>)];
 
@@ -105,6 +117,10 @@ fn show(session: &mut Session, all: &OfJobs, args: &NextArgs) -> Result<(), Fail
     let mut rows: Vec<(Option<&str>, &Occurrence)> =
         all.iter().flat_map(|(job, of_job)| of_job.iter().map(|one| (job.as_deref(), one))).collect();
     rows.sort_by_key(|(job, one)| (one.at, *job));
+    let of_all = args.jobs.is_empty() && args.cron.is_none();
+    if of_all {
+        rows.truncate(args.count as usize);
+    }
     if session.is_json() {
         let zone = args.timezone.is_some().then_some(session.terminal.zone);
         let shown: Vec<Shown<'_>> = rows.iter().map(|(job, one)| json(*job, one, zone)).collect();
@@ -113,13 +129,14 @@ fn show(session: &mut Session, all: &OfJobs, args: &NextArgs) -> Result<(), Fail
     }
     if rows.is_empty() {
         let hint = match all {
-            [(Some(job), _)] => format!("{job} has no occurrence to come; `jobctl why {job}` says why"),
+            [(Some(job), _)] if !of_all => format!("{job} has no occurrence to come; `jobctl why {job}` says why"),
+            _ if of_all => "no job has an occurrence to come".to_owned(),
             _ => "no occurrence is to come".to_owned(),
         };
         session.terminal.say(hint);
         return Ok(());
     }
-    let table = table(&rows, all.len() > 1, &session.terminal);
+    let table = table(&rows, of_all || all.len() > 1, &session.terminal);
     session.terminal.data(table)?;
     Ok(())
 }
@@ -155,61 +172,11 @@ fn table(rows: &[(Option<&str>, &Occurrence)], named: bool, terminal: &Terminal)
         let nominal = occurrence.note.as_ref().map(|_| occurrence.nominal.replace('T', " "));
         table.row([
             terminal.zone.exact(occurrence.at.0).into(),
-            relative(occurrence.at.0, terminal.now()).trim_start_matches("in ").into(),
+            relative(occurrence.start.0, terminal.now()).trim_start_matches("in ").into(),
             job.filter(|_| named).unwrap_or_default().into(),
             starts.unwrap_or_default().into(),
             nominal.unwrap_or_default().into(),
             occurrence.note.as_deref().unwrap_or_default().into(),
-        ]);
-    }
-    table.render(terminal.width, terminal.colour)
-}
-
-/// The next occurrence of one job, with the names that it has in the list of jobs.
-#[derive(Debug, Serialize, Deserialize)]
-struct Upcoming {
-    name: String,
-    next: Time,
-    next_start: Option<Time>,
-    description: Option<String>,
-}
-
-async fn of_all(session: &mut Session, count: u32) -> Result<Exit, Failure> {
-    let jobs = list::all(session).await?.into_iter();
-    let mut upcoming: Vec<Upcoming> = jobs
-        .filter_map(|job| {
-            let (next, next_start) = (job.next?, job.next_start);
-            Some(Upcoming { name: job.name, next, next_start, description: job.description })
-        })
-        .collect();
-    upcoming.sort_by(|left, right| (left.next, &left.name).cmp(&(right.next, &right.name)));
-    upcoming.truncate(count as usize);
-    if session.is_json() {
-        session.json(&serde_json::to_vec(&upcoming).expect("the wire types are plain data"))?;
-        return Ok(Exit::Done);
-    }
-    if upcoming.is_empty() {
-        session.terminal.say("no job has an occurrence to come");
-        return Ok(Exit::Done);
-    }
-    let table = upcoming_table(&upcoming, &session.terminal);
-    session.terminal.data(table)?;
-    Ok(Exit::Done)
-}
-
-fn upcoming_table(upcoming: &[Upcoming], terminal: &Terminal) -> String {
-    let mut table = Table::new(&[
-        Column { heading: "AT", give: Give::Stay },
-        Column { heading: "IN", give: Give::Stay },
-        Column { heading: "NAME", give: Give::Cut(12) },
-        Column { heading: "DESCRIPTION", give: Give::Leave(12, 1) },
-    ]);
-    for one in upcoming {
-        table.row([
-            terminal.zone.full(one.next.0).into(),
-            relative(one.next.0, terminal.now()).trim_start_matches("in ").into(),
-            Cell::new(&one.name),
-            one.description.as_deref().unwrap_or_default().into(),
         ]);
     }
     table.render(terminal.width, terminal.colour)

@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 use super::failure::Failure;
 use super::terminal::Terminal;
 use crate::api::client::{Client, ClientError};
+use crate::api::types::{Config, Version};
+use crate::daemon::config::Flags;
 
 /// How data is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -51,6 +53,30 @@ impl Session {
             None => self.connect().await?,
         };
         Ok(self.client.insert(client))
+    }
+
+    /// Where a verb that reads or writes job files works: where `flags` say, otherwise where the daemon that answers does. They
+    /// stay as they are, which means the usual places, when none answers.
+    pub async fn places_of_daemon(&mut self, flags: Flags) -> Flags {
+        if flags.jobs_dir.is_some() || flags.config.is_some() {
+            return flags;
+        }
+        let Ok(client) = self.client().await else { return flags };
+        let (Ok(daemon), Ok(version)) =
+            (client.get::<Config>("/v1/config").await, client.get::<Version>("/v1/version").await)
+        else {
+            return flags;
+        };
+        // What is closed to us counts for the daemon alone.
+        let config = daemon.config.map(PathBuf::from).filter(|path| std::fs::File::open(path).is_ok());
+        Flags {
+            config,
+            jobs_dir: Some(daemon.jobs_dir.into()),
+            state_dir: Some(daemon.state_dir.into()),
+            // Its files belong to root or to it, not to us.
+            trust_owners: vec![version.uid],
+            ..flags
+        }
     }
 
     /// Forgets a connection that broke, so that the next use makes a new one, to the same daemon's socket.

@@ -17,6 +17,7 @@ use super::table::{Column, Give, Table};
 use super::{Exit, Failure};
 use crate::api::types::Time;
 use crate::clock::Timestamp;
+use crate::daemon::config::Flags;
 pub use fleet::Fleet;
 use plan::{Event, Fate, OF_A_JOB, Plan};
 use week::{Week, busiest};
@@ -112,7 +113,8 @@ pub async fn run(session: &mut Session, args: SimulateArgs) -> Result<Exit, Fail
     if to <= from {
         return Err(Failure::usage("--to is not later than --from"));
     }
-    let fleet = Fleet::read(args.jobs_dir, args.calendars_dir)?;
+    let flags = Flags { jobs_dir: args.jobs_dir, calendars_dir: args.calendars_dir, ..Flags::default() };
+    let fleet = Fleet::read(&session.places_of_daemon(flags).await)?;
     let durations = fleet.durations(session).await;
     if durations.is_none() && args.assume.is_none() {
         session.terminal.say("no daemon answers: overlaps cannot be told without typical durations (see --assume)");

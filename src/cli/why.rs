@@ -165,7 +165,7 @@ fn live(run: &Run, terminal: &Terminal) -> Finding {
 }
 
 fn ago(at: Time, terminal: &Terminal) -> String {
-    format!("{} ({})", terminal.zone.short(at.0, terminal.now()), relative(at.0, terminal.now()))
+    format!("{} ({})", terminal.zone.short_with_seconds(at.0, terminal.now()), relative(at.0, terminal.now()))
 }
 
 fn removed(job: &Job, terminal: &Terminal) -> Option<Finding> {

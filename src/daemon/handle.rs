@@ -3,18 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 
 use super::OutputBounds;
+use super::config::AccessRules;
 use super::jobs_dir::Reading;
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
 use super::metrics::Metrics;
 use super::notices::NotifySettings;
 use super::shutdown::ShutdownMode;
-use crate::clock::Timestamp;
+use crate::clock::{Monotonic, Timestamp};
 use crate::schedule::{Boot, Calendars};
-use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Refusal, Snapshot};
+use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Named, Refusal, Snapshot};
 use crate::spec::{Fault, LoadedSpec};
 use crate::store;
 
@@ -43,6 +44,8 @@ pub struct Published {
     /// What opening the store found wrong, until acknowledged.
     pub(super) notes: arc_swap::ArcSwap<Vec<store::Note>>,
     pub(super) caretaker: store::Caretaker,
+    /// Who may do what.
+    pub(super) access: watch::Sender<Arc<AccessRules>>,
     /// How messages are sent.
     pub(super) notify: arc_swap::ArcSwap<NotifySettings>,
     pub(super) reading: arc_swap::ArcSwap<Reading>,
@@ -72,8 +75,6 @@ pub struct About {
     pub socket: PathBuf,
     /// The configuration file, when one was read.
     pub config: Option<PathBuf>,
-    /// Members of this group may trigger, pause, cancel and read.
-    pub operator_group: Option<u32>,
     /// The release of the machine's own IANA time zone database, where it says which.
     pub machine_tz_database: Option<String>,
     /// The boot during which it runs; schedules that count from it need it.
@@ -87,6 +88,8 @@ pub enum SupervisorState {
     Connected {
         /// Its process.
         pid: u32,
+        /// Since when.
+        since: Monotonic,
     },
     /// Not connected; the loop tries again.
     Missing {
@@ -136,9 +139,9 @@ impl Handle {
     ///
     /// # Errors
     /// When it is refused, the daemon is busy, or goes down meanwhile.
-    pub async fn define(&self, job: LoadedSpec, uid: u32) -> Result<Answer, RequestError> {
+    pub async fn define(&self, job: LoadedSpec, uid: u32, named: Named) -> Result<Answer, RequestError> {
         let (sender, receiver) = oneshot::channel();
-        self.mailbox.define(job, uid, sender)?;
+        self.mailbox.define(job, uid, named, sender)?;
         receiver.await.map_err(|_| RequestError::Gone)?.map_err(RequestError::Refused)
     }
 
@@ -180,6 +183,16 @@ impl Handle {
     /// What the stored definitions are read with.
     pub fn circumstances(&self) -> Arc<Circumstances> {
         self.published.circumstances.load_full()
+    }
+
+    /// Who may do what, as the configuration says now.
+    pub fn access(&self) -> Arc<AccessRules> {
+        Arc::clone(&self.published.access.borrow())
+    }
+
+    /// Tells of every change of [`Handle::access`].
+    pub fn access_changes(&self) -> watch::Receiver<Arc<AccessRules>> {
+        self.published.access.subscribe()
     }
 
     /// The history.

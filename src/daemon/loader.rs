@@ -81,6 +81,11 @@ impl Loader {
     fn configure(&mut self) {
         match (self.configure)() {
             Ok(config) => {
+                self.published.access.send_if_modified(|access| {
+                    let changed = **access != config.access;
+                    *access = Arc::new(config.access);
+                    changed
+                });
                 self.published.notify.store(Arc::new(config.notify));
                 self.published.output_bounds.store(Arc::new(config.output));
                 self.published.reading.store(Arc::new(config.reading.clone()));

@@ -12,7 +12,7 @@ use super::event_loop::Input;
 use super::handle::RequestError;
 use super::shutdown::ShutdownMode;
 use crate::run::LaunchPlan;
-use crate::scheduler::{Answer, Change, Command, Event, LoadSummary, Refusal};
+use crate::scheduler::{Answer, Change, Command, Event, LoadSummary, Named, Refusal};
 use crate::spec::LoadedSpec;
 use crate::supervisor::Link;
 
@@ -91,9 +91,10 @@ impl Mailbox {
         &self,
         job: LoadedSpec,
         uid: u32,
+        named: Named,
         answer: oneshot::Sender<Result<Answer, Refusal>>,
     ) -> Result<(), RequestError> {
-        let event = Event::Define { job: Box::new(job), uid };
+        let event = Event::Define { job: Box::new(job), uid, named };
         self.try_send(Message::Input(Input::Event(event, Some(Ticket::Command(answer)))))
     }
 

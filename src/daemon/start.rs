@@ -25,12 +25,20 @@ use crate::api::serve;
 use crate::scheduler::{Event, Recovered, Scheduler, SpecIndex};
 use crate::spec;
 use crate::store::{self, Opened, Options, Store, WriteState};
+use crate::threads;
 
 /// Announcements that a listener may be behind; one that is further behind is told that it missed some.
 const ANNOUNCEMENTS: usize = 4096;
 
 /// How long the first supervisor may take before the daemon says that it is ready without one.
 const FIRST_CONNECTION: Duration = Duration::from_secs(5);
+
+/// Threads that answer clients; what may block has others.
+const API_THREADS: usize = 2;
+
+/// Threads of a daemon at work, and some to spare. Where it may have fewer it does not come up: sled would wait for ever,
+/// tokio and notify panic, each after half of the start.
+const THREADS: usize = 32;
 
 /// How the daemon is run, beside its configuration.
 pub struct Mode {
@@ -46,6 +54,7 @@ pub struct Mode {
 /// When it cannot come up: the state is in use or damaged, the jobs directory is missing on a first start, the socket
 /// cannot be bound.
 pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
+    threads::try_to_start(THREADS).context("cannot start the daemon's threads")?;
     let options = Options { inspector: super::state::inspector(), ..Options::at(system_clock::now().wall) };
     let Opened { store, recovered, notes } = Store::open(&config.paths.state_dir, options)?;
     for note in &notes {
@@ -67,7 +76,6 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
             state_dir: config.paths.state_dir.clone(),
             socket: config.paths.socket.clone(),
             config: config.file.clone(),
-            operator_group: config.operator_group,
             machine_tz_database: crate::surroundings::machine_tz_database(),
             boot,
         },
@@ -82,6 +90,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         health: store.health(),
         notes: arc_swap::ArcSwap::from_pointee(notes),
         caretaker: store.caretaker(),
+        access: tokio::sync::watch::Sender::new(Arc::new(config.access.clone())),
         notify: arc_swap::ArcSwap::from_pointee(config.notify.clone()),
         reading: arc_swap::ArcSwap::from_pointee(config.reading.clone()),
         metrics: super::Metrics::default(),
@@ -97,14 +106,14 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     greet(&mut loader, &mailbox, first_start)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(API_THREADS)
         .thread_name("api")
         .enable_all()
         .build()
         .context("cannot start the API's threads")?;
     let socket = {
         let _inside = runtime.enter();
-        ApiSocket::bind(&config.paths.socket, config.operator_group)?
+        ApiSocket::bind(&config.paths.socket, config.access.audience())?
     };
 
     let (desk, due_notices) = NoticeDesk::new();

@@ -34,6 +34,11 @@ pub enum Change {
         /// Its name.
         name: String,
     },
+    /// The command of a line in a user's crontab begins with what is no program, but a user.
+    UserWord {
+        /// The word.
+        user: String,
+    },
     /// The line ended with a carriage return.
     CarriageReturn,
     /// cron does not run a last line without a newline.
@@ -129,6 +134,11 @@ impl fmt::Display for Change {
             Self::Variable { name } => {
                 write!(f, "the variable {name} is left out: a job file cannot set it")
             }
+            Self::UserWord { user } => write!(
+                f,
+                "the command begins with the word {user}, which looks like the user of a system crontab, but stands for a \
+                 program here, as it does for cron; --form system reads it as the user"
+            ),
             Self::CarriageReturn => {
                 f.write_str("the line ended with a carriage return, which cron gave to the command; it is dropped")
             }

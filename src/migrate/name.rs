@@ -69,6 +69,8 @@ impl Candidates {
         let words = words_of_interest(command);
         let mut words = words.iter().map(String::as_str);
         let Some(program) = words.next().map(stem) else { return Self(Vec::new()) };
+        // A number would read as a run's.
+        let program = if program.parse::<u64>().is_ok() { format!("job-{program}") } else { program };
         let argument = words.find_map(telling);
         let both = argument.map(|argument| format!("{program}-{argument}"));
         if GENERAL.contains(&program.as_str()) {
@@ -198,6 +200,8 @@ mod tests {
             ("sudo -u www-data python3 /srv/manage.py clearsessions", "manage-clearsessions"),
             ("LANG=C /bin/bash -c 'cd /x; ./nightly.sh'", "nightly"),
             ("find /var/tmp -mtime +7 -delete", "find-tmp"),
+            ("nohup sleep 600 > /dev/null 2>&1 &", "nohup"),
+            ("7 up", "job-7"),
             ("curl -fsS https://example.org/ping/abc > /dev/null", "curl-example-org"),
             ("docker exec app bin/console cache:clear", "docker-exec"),
             ("timeout 10m chronic make -C /srv report", "make-srv"),

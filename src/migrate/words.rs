@@ -131,6 +131,8 @@ fn simple_commands(command: &str) -> Vec<Vec<String>> {
             (None, '"' | '\'') => quote = Some(c),
             (None, '\\') => word.extend(chars.next()),
             (None, c) if c.is_whitespace() => end_word(&mut commands, &mut word),
+            // `2>&1` is a redirection.
+            (None, '&') if word.ends_with(['>', '<']) => word.push('&'),
             (None, ';' | '&' | '|' | '(' | ')' | '\n') => {
                 end_word(&mut commands, &mut word);
                 commands.push(Vec::new());

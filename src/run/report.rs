@@ -136,6 +136,18 @@ impl SetupFailure {
     pub fn of_daemon(step: &str, path: Option<PathBuf>, errno: i32) -> Self {
         Self { step: step.to_owned(), path, errno, user: None }
     }
+
+    /// The error number in words; nothing without one.
+    pub fn cause(&self) -> Option<&'static str> {
+        match (self.errno, self.step.as_str()) {
+            (0, _) => None,
+            // The kernel's own words, "try again", are for programs.
+            (libc::EAGAIN, "fork" | "fork into namespaces") => {
+                Some("the limit of processes of the user, of the cgroup or of the machine is reached")
+            }
+            (errno, _) => Some(nix::errno::Errno::from_raw(errno).desc()),
+        }
+    }
 }
 
 /// Why a live attempt is stopped.

@@ -4,7 +4,7 @@
 //! other's, by revision, so that it survives whatever happens to the daemon. When its run is over it is done: it becomes a
 //! tombstone that keeps its definition, and is forgotten with the last record of its history.
 
-use super::{Answer, Job, LoadSummary, Refusal, Scheduler};
+use super::{Answer, Job, LoadSummary, Named, Refusal, Scheduler};
 use crate::clock::Now;
 use crate::run::{SkipReason, Trigger};
 use crate::spec::{JobName, LoadedSpec};
@@ -33,9 +33,10 @@ impl Job {
 }
 
 impl Scheduler {
-    /// Brings an ad-hoc job into being. One without a schedule starts at once. Its name may be that of an earlier one that
-    /// is done, whose numbers go on.
-    pub(super) fn define(&mut self, loaded: &LoadedSpec, uid: u32, now: Now) -> Result<Answer, Refusal> {
+    /// Brings an ad-hoc job into being. One without a schedule starts at once.
+    ///
+    /// A history is never taken over from somebody else: it may be seen by those alone who may see the job.
+    pub(super) fn define(&mut self, loaded: &LoadedSpec, uid: u32, named: Named, now: Now) -> Result<Answer, Refusal> {
         if self.snapshot.draining {
             return Err(Refusal::Draining);
         }
@@ -43,7 +44,11 @@ impl Scheduler {
             return Err(Refusal::StoreFailed);
         }
         let name = &loaded.spec.name;
-        if self.snapshot.jobs.get(name).is_some_and(|job| !(job.is_ad_hoc() && job.is_removed())) {
+        let may_go_on = |job: &Job| match named {
+            Named::ByCaller => job.is_removed() && job.state.ad_hoc == Some(AdHoc { uid }),
+            Named::ByDaemon => false,
+        };
+        if self.snapshot.jobs.get(name).is_some_and(|job| !may_go_on(job)) {
             return Err(Refusal::NameTaken(name.clone()));
         }
         let present = self.snapshot.jobs.values().filter(|job| job.is_ad_hoc() && !job.is_removed()).count();

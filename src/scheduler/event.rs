@@ -32,9 +32,20 @@ pub enum Event {
         job: Box<LoadedSpec>,
         /// Who asks.
         uid: u32,
+        /// Where its name comes from.
+        named: Named,
     },
     /// Retention has let the last record of a job go: an ad-hoc job that is done is forgotten.
     Discard(JobName),
+}
+
+/// Where the name of an ad-hoc job comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Whoever asks chose it: it may be that of an earlier one of theirs that is done, whose numbers go on.
+    ByCaller,
+    /// It was made up, and must be new.
+    ByDaemon,
 }
 
 /// What a client may ask of the scheduler. Every command is answered by one [`Answer`] or [`Refusal`], after the commit.

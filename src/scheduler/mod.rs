@@ -34,8 +34,8 @@ use crate::spec::{JobName, JobSpec, Revision};
 pub use ad_hoc::{AD_HOC_LIMIT, AdHoc};
 pub use due::{DUE_LIMIT, EVALUATE_LIMIT};
 pub use event::{
-    Announcement, Answer, Change, Command, Decision, Effect, Event, HeldBack, LoadSummary, REBASE_THRESHOLD, Refusal,
-    Selector, Snapshot, Wake,
+    Announcement, Answer, Change, Command, Decision, Effect, Event, HeldBack, LoadSummary, Named, REBASE_THRESHOLD,
+    Refusal, Selector, Snapshot, Wake,
 };
 pub use job::{Job, JobState, LastRun, Pause, Recovered, Totals};
 pub use load::VANISH_ALARM_MINIMUM;
@@ -78,7 +78,7 @@ impl Scheduler {
             Event::Report(report) => self.report(now, report),
             Event::Command(command) => answer = Some(self.command(now, command)),
             Event::Hold(holding) => self.hold(holding, now),
-            Event::Define { job, uid } => answer = Some(self.define(&job, uid, now)),
+            Event::Define { job, uid, named } => answer = Some(self.define(&job, uid, named, now)),
             Event::Discard(name) => self.discard(&name),
         }
         self.tell_missed(now);

@@ -79,7 +79,13 @@ impl One {
     fn end_as(&mut self, run: u64, wait_status: i32) -> Decision {
         let id = RunId { job: self.name.clone(), number: run };
         let attempt = self.scheduler.snapshot().live[&id].current_attempt().expect("it runs");
-        let end = AttemptEnd {
+        let end = self.attempt_end(wait_status);
+        self.step(Event::Report(Report::Ended { attempt, end: Box::new(end) }))
+    }
+
+    /// An end by wait status, of an attempt that started just now and printed nothing.
+    fn attempt_end(&self, wait_status: i32) -> AttemptEnd {
+        AttemptEnd {
             ending: Ending::Exited { wait_status },
             stopped: None,
             out_of_memory: None,
@@ -88,8 +94,7 @@ impl One {
             ended_at: self.wall,
             usage: Usage::default(),
             output: OutputSummary::default(),
-        };
-        self.step(Event::Report(Report::Ended { attempt, end: Box::new(end) }))
+        }
     }
 }
 

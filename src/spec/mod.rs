@@ -25,7 +25,7 @@ mod tree;
 pub(crate) mod values;
 
 pub use diagnostic::{Diagnostic, Faults, Place};
-pub(crate) use findings::{Findings, Problem};
+pub(crate) use findings::{Findings, Problem, Said};
 pub use job::*;
 pub use limits::*;
 pub use name::{JobName, NAME_LIMIT, NameError, RESERVED_NAME, Revision, Source};

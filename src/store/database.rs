@@ -15,6 +15,11 @@ use std::path::{Path, PathBuf};
 
 use super::faults::{Faults, Step};
 use super::guard::{Panicked, guarded};
+use crate::threads;
+
+/// Threads that sled starts when it is opened first, and one to spare. It does not notice when it gets none, and then
+/// waits for their work for ever, which nobody may take for damage.
+const THREADS: usize = 8;
 
 /// sled on one directory.
 pub(super) struct Database {
@@ -77,6 +82,7 @@ impl Database {
     /// When it is open elsewhere, cannot be read or created, or is damaged in a way that sled notices.
     pub fn open(dir: &Path, cache_bytes: u64, faults: &Faults) -> Result<Self, DatabaseError> {
         faults.before(Step::Open).map_err(io_error("open"))?;
+        threads::try_to_start(THREADS).map_err(io_error("start the threads of"))?;
         let config =
             sled::Config::new().path(dir).cache_capacity(cache_bytes).mode(sled::Mode::LowSpace).flush_every_ms(None);
         let db = call("open", || config.open()).map_err(|fault| match fault {

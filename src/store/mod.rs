@@ -53,6 +53,7 @@ mod writer;
 
 use crate::clock::Timestamp;
 use crate::run::{Run, RunState, Skip, SkipKey};
+use crate::spec::JobName;
 
 pub use backup::BACKUPS_KEPT;
 pub use caretaker::Caretaker;
@@ -86,6 +87,14 @@ impl HistoryEntry {
         match self {
             Self::Run(run) => HistoryKey { number: run.id.number, skip_index: 0 },
             Self::Skip(skip) => skip.key.into(),
+        }
+    }
+
+    /// Its job.
+    pub const fn job(&self) -> &JobName {
+        match self {
+            Self::Run(run) => &run.id.job,
+            Self::Skip(skip) => &skip.job,
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 use super::caretaker::{self, Caretaker};
+use super::compact::WORTHWHILE_BYTES;
 use super::database::Database;
 use super::export::ImportError;
 use super::faults::Faults;
@@ -36,6 +37,9 @@ pub struct Options {
     /// Room on the disk that is kept for the records of running runs when there is no other, in bytes; 8 MiB unless said,
     /// none with 0.
     pub reserve_bytes: u64,
+    /// Size of the database, in bytes, from which [`Upkeep::Routine`](super::Upkeep::Routine) looks whether it is mostly
+    /// holes and compacts it; 64 MiB unless said.
+    pub compact_from_bytes: u64,
     /// Who looks at a database that was not closed in order before this process opens it; nobody unless said, and then
     /// damage on which sled aborts or hangs takes this process with it.
     pub inspector: Option<Inspector>,
@@ -50,6 +54,7 @@ impl Options {
             now,
             cache_bytes: 8 * 1024 * 1024,
             reserve_bytes: RESERVE_BYTES,
+            compact_from_bytes: WORTHWHILE_BYTES,
             inspector: None,
             faults: Faults::default(),
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::aside::size_of;
 use super::backup::{Backups, Unsettled};
-use super::compact::{CompactError, Compacted, SPARSE_FACTOR, WORTHWHILE_BYTES};
+use super::compact::{CompactError, Compacted, SPARSE_FACTOR};
 use super::database::Database;
 use super::export::{self, ExportError, ExportSummary};
 use super::files::Files;
@@ -88,10 +88,10 @@ pub(super) fn backup_is_due(files: &Files, sequence: u64, now: Timestamp) -> io:
     }))
 }
 
-/// Whether compaction is worth its time.
-pub(super) fn is_sparse(database: &Database, files: &Files) -> Result<bool, ReadError> {
+/// Whether compaction is worth its time: not below so many bytes.
+pub(super) fn is_sparse(database: &Database, files: &Files, from_bytes: u64) -> Result<bool, ReadError> {
     let size = size_of(&files.database).map_err(|fault| ReadError::Store(fault.to_string()))?;
-    if size < WORTHWHILE_BYTES {
+    if size < from_bytes {
         return Ok(false);
     }
     let mut live = 0_u64;

@@ -364,7 +364,8 @@ impl Writer {
             let unsettled = self.with_database(|database| upkeep::backup(database, &self.files, now))?;
             done = settle(unsettled, &self.files)?;
         }
-        if self.with_database(|database| Ok(upkeep::is_sparse(database, &self.files)?))? {
+        let from_bytes = self.options.compact_from_bytes;
+        if self.with_database(|database| Ok(upkeep::is_sparse(database, &self.files, from_bytes)?))? {
             done.compacted = Some(self.compact()?);
         }
         Ok(done)

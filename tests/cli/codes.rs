@@ -72,11 +72,10 @@ fn every_documented_code_comes_about() {
     let child = waiting(&world, "long");
     let run = world.json(&["show", "long"])["live"][0]["run"].as_str().expect("a run").to_owned();
     let health = world.json(&["health"]);
-    let pid = |number: &serde_json::Value| {
-        Pid::from_raw(number.as_i64().and_then(|number| number.try_into().ok()).expect("a pid"))
-    };
-    let (engine, supervisor) = (pid(&health["live"]["pid"]), pid(&health["ready"]["supervisor_pid"]));
-    let job = pid(&world.json(&["show", &run])["pid"]);
+    let pid = |number: Option<i64>| Pid::from_raw(number.and_then(|number| number.try_into().ok()).expect("a pid"));
+    let engine = pid(health["live"]["pid"].as_i64());
+    let supervisor = pid(health["ready"]["supervisor_pid"].as_i64());
+    let job = pid(Some(world.wait_for("its process", || world.json(&["show", &run])["pid"].as_i64())));
     kill(engine, Signal::SIGSTOP).expect("it lives");
     for process in [supervisor, job] {
         kill(process, Signal::SIGKILL).expect("it lives");

@@ -104,6 +104,25 @@ fn a_daemon_at_the_users_place_is_found_without_a_flag() {
 }
 
 #[test]
+fn verbs_on_job_files_work_where_the_daemon_does() {
+    let world = World::new(&[("backup", "command = 'true'\nschedule = '0 3 * * *'")]);
+    let simulated = world.jobctl(&["simulate", "--from", "2026-01-01T00:00:00Z", "--to", "2026-01-03T00:00:00Z"]);
+    let told = world.plain(&simulated.stdout);
+    assert!(simulated.status.success() && told.contains("backup"), "{told}{}", world.plain(&simulated.stderr));
+    let made = world.jobctl(&["new", "report"]);
+    assert!(made.status.success(), "{}", world.plain(&made.stderr));
+    assert!(world.path("jobs.d/report.toml").exists());
+    let exported = world.plain(&world.jobctl(&["export", "crontab"]).stdout);
+    assert!(exported.contains("0 3 * * *"), "{exported}");
+    std::fs::write(world.path("tab"), "5 4 * * * true\n").expect("a crontab");
+    let tab = world.path("tab");
+    let me = nix::unistd::User::from_uid(nix::unistd::geteuid()).expect("the users").expect("a user").name;
+    let imported = world.jobctl(&["import", "crontab", "--owner", &me, &tab.display().to_string()]);
+    assert!(imported.status.success(), "{}", world.plain(&imported.stderr));
+    assert!(world.path("jobs.d/true.toml").exists());
+}
+
+#[test]
 fn a_shell_is_told_jobs_and_runs() {
     let world = World::new(&[("backup", "command = 'true'\ndescription = 'Keep it'"), ("report", "command = 'true'")]);
     world.jobctl(&["run", "--wait", "backup"]);

@@ -36,7 +36,9 @@ fn lists_are_filtered_and_sorted() {
     assert_eq!(list(&["--state", "paused,running"]), ["late", "slow"]);
     assert_eq!(list(&["--reverse"]), ["soon", "slow", "late", "good", "bad"]);
     assert_eq!(list(&["--sort", "next"])[0], "soon");
-    assert_eq!(list(&["--sort", "last"])[..2], ["bad", "good"], "the newest end first");
+    // At every tenth minute "soon" runs, too.
+    let ended: Vec<String> = list(&["--sort", "last"]).into_iter().filter(|job| job != "soon").collect();
+    assert_eq!(ended[..2], ["bad", "good"], "the newest end first");
     assert_eq!(list(&["--tag", "nonesuch"]), Vec::<String>::new());
 }
 

@@ -78,7 +78,25 @@ fn man(pages: &mut BTreeMap<PathBuf, String>, section: &str, command: clap::Comm
     let mut text = Vec::new();
     page.render(&mut text).expect("memory takes it");
     let text = String::from_utf8(text).expect("text");
-    pages.insert(Path::new("man").join(format!("{name}.{section}")), with_exit_codes(&text));
+    let text = with_exit_codes(&text) + &see_also(&name);
+    pages.insert(Path::new("man").join(format!("{name}.{section}")), text);
+}
+
+/// Where to read on.
+fn see_also(name: &str) -> String {
+    let others: &[&str] = match name {
+        "jobctl" => &["jobs.d(5)", "jobs.d-schedule(5)", "jobs.d-process(5)", "jobsd.toml(5)", "jobsd(8)"],
+        "jobctl-explain" | "jobctl-next" | "jobctl-simulate" => &["jobctl(1)", "jobs.d-schedule(5)"],
+        "jobctl-import" | "jobctl-export" => &["jobctl(1)", "jobs.d(5)", "crontab(5)", "systemd.timer(5)"],
+        "jobctl-exec" => &["jobctl(1)", "jobs.d(5)", "jobs.d-process(5)"],
+        "jobctl-check" | "jobctl-new" | "jobctl-schema" | "jobctl-show" => &["jobctl(1)", "jobs.d(5)"],
+        "jobctl-state" => &["jobctl(1)", "jobsd-state(8)"],
+        "jobctl-doctor" => &["jobctl(1)", "jobs.d-process(5)"],
+        "jobsd" => &["jobctl(1)", "jobs.d(5)", "jobsd.toml(5)", "jobsd-state(8)", "jobsd-supervise(8)"],
+        verb if verb.starts_with("jobsd-") => &["jobsd(8)", "jobsd.toml(5)"],
+        _ => &["jobctl(1)", "jobsd(8)"],
+    };
+    format!(".SH \"SEE ALSO\"\n{}\n", others.join(", ").replace('-', "\\-"))
 }
 
 /// What stands behind the options of `jobctl` is the list of exit codes: each a paragraph of its own.

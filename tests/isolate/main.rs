@@ -9,7 +9,6 @@ mod files;
 mod greed;
 mod inputs;
 mod leftovers;
-mod machine;
 mod network;
 mod processes;
 mod strict;

@@ -99,6 +99,15 @@ fn names_are_used_once_at_a_time_and_their_numbers_go_on() {
 }
 
 #[test]
+fn each_without_a_name_is_a_job_of_its_own() {
+    let world = started();
+    let runs: Vec<String> = (0..5).map(|_| world.ok(&["exec", "--wait", "true"])).collect();
+    // Some of them begin in the same second, when the one before is done already.
+    let jobs: std::collections::BTreeSet<&str> = runs.iter().filter_map(|run| run.trim().strip_suffix("/1")).collect();
+    assert_eq!(jobs.len(), runs.len(), "{runs:?}");
+}
+
+#[test]
 fn one_for_later_waits_survives_the_daemon_and_can_be_taken_back() {
     let mut world = started();
     let name = world.ok(&["exec", "--in", "3s", "--name", "later", "sh", "-c", "echo $JOBSD_TRIGGER"]);
@@ -118,6 +127,18 @@ fn one_for_later_waits_survives_the_daemon_and_can_be_taken_back() {
     assert_eq!(listed(&world), Vec::<String>::new());
     let history = world.history("never");
     assert_eq!((history.len(), &history[0]["state"]), (1, &"skipped".into()), "{history:?}");
+}
+
+#[test]
+fn one_for_later_is_waited_for_and_a_wait_can_be_bounded() {
+    let world = started();
+    world.ok(&["exec", "--in", "1s", "--name", "soon", "--", "sh", "-c", "exit 9"]);
+    assert_eq!(world.jobctl(&["wait", "soon"]).status.code(), Some(9));
+    world.ok(&["exec", "--in", "1h", "--name", "late", "--", "true"]);
+    let waited = world.jobctl(&["wait", "late", "--timeout", "10ms"]);
+    assert_eq!(waited.status.code(), Some(124));
+    let talk = String::from_utf8_lossy(&waited.stderr).into_owned();
+    assert!(talk.starts_with("error: not all of these runs were over after 10ms\n"), "{talk}");
 }
 
 #[test]
@@ -157,7 +178,7 @@ fn an_ordinary_user_runs_as_itself_and_gains_nothing() {
         return;
     }
     let mut world = World::new();
-    world.configure("[access]\noperator_group = 'nogroup'\n");
+    world.configure("[access]\noperator = { groups = ['nogroup'] }\n");
     world.start();
     let done = as_nobody(&world, &["exec", "--follow", "id", "-un"]);
     let error = String::from_utf8_lossy(&done.stderr);

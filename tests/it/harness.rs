@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::Resource;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -27,6 +29,10 @@ pub struct World {
     engine: Option<Child>,
     /// The boot in which the engine believes itself, when it is not the machine's.
     boot: Option<String>,
+    /// Whether the engine runs as the user nobody.
+    as_nobody: bool,
+    /// The cgroup that the engine begins in, by its file of processes; the test's own otherwise.
+    cgroup: Option<PathBuf>,
     environment: Vec<(String, PathBuf)>,
 }
 
@@ -34,12 +40,32 @@ impl World {
     /// An empty jobs directory, and no engine yet.
     pub fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("jobsd-").tempdir().expect("a directory");
-        let world = Self { dir, engine: None, boot: None, environment: Vec::new() };
+        let world = Self { dir, engine: None, boot: None, as_nobody: false, cgroup: None, environment: Vec::new() };
         for name in ["jobs.d", "out"] {
             fs::create_dir(world.path(name)).expect("a directory");
             fs::set_permissions(world.path(name), fs::Permissions::from_mode(0o755)).expect("its mode");
         }
         world
+    }
+
+    /// The same for a daemon of the user nobody, who can reach the programs in it. Needs root.
+    pub fn of_nobody() -> Self {
+        const NOBODY: Option<u32> = Some(65534);
+        let mut world = Self::new();
+        for place in ["", "jobs.d", "out"] {
+            std::os::unix::fs::chown(world.path(place), NOBODY, NOBODY).expect("root gives away");
+        }
+        // A link rather than a copy: what was just written may still be open for writing in the fork of another test, and
+        // is not executed then (ETXTBSY).
+        let (built, shown) = (env!("CARGO_BIN_EXE_jobsd"), world.path("jobsd"));
+        fs::hard_link(built, &shown).or_else(|_| fs::copy(built, &shown).map(drop)).expect("the program");
+        world.as_nobody = true;
+        world
+    }
+
+    /// From its next start on the engine begins in this cgroup, named by its file of processes.
+    pub fn begin_in(&mut self, procs: Option<PathBuf>) {
+        self.cgroup = procs;
     }
 
     /// A path inside the test's directory.
@@ -88,14 +114,21 @@ impl World {
     pub fn spawn(&mut self) {
         assert!(self.engine.is_none(), "one engine at a time");
         let log = fs::File::options().append(true).create(true).open(self.path("log")).expect("the log");
-        let mut command = self.in_its_boot(self.jobsd());
+        let mut command = self.in_its_cgroup(self.in_its_boot(self.jobsd()));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.engine = Some(command.spawn().expect("the daemon starts"));
     }
 
     /// `jobsd` with this world's paths.
     pub fn jobsd(&self) -> Command {
-        let mut command = Command::new(binary("jobsd", env!("CARGO_BIN_EXE_jobsd")));
+        let mut command = match self.as_nobody {
+            false => Command::new(binary("jobsd", env!("CARGO_BIN_EXE_jobsd"))),
+            true => {
+                let mut command = Command::new(self.path("jobsd"));
+                command.uid(65534).gid(65534).env("HOME", self.path("")).env_remove("XDG_CONFIG_HOME");
+                command
+            }
+        };
         for (name, value) in [("JOBS_DIR", "jobs.d"), ("STATE_DIR", "state"), ("SOCKET", "sock")] {
             command.env(format!("JOBSD_{name}"), self.path(value));
         }
@@ -108,6 +141,11 @@ impl World {
         command
     }
 
+    /// From its next start on the engine finds itself in another boot. Needs root.
+    pub fn begin_in_boot(&mut self, id: &str) {
+        self.boot = Some(id.to_owned());
+    }
+
     /// As a reboot does: no process is left, and from now on the engine finds another boot id and an uptime of a second
     /// or two. Needs root.
     pub fn reboot_into(&mut self, id: &str) {
@@ -115,7 +153,7 @@ impl World {
         self.kill();
         kill_process(supervisor);
         self.wait_for("the supervisor to be gone", || (!exists(supervisor)).then_some(()));
-        self.boot = Some(id.to_owned());
+        self.begin_in_boot(id);
     }
 
     /// Namespaces of mounts and time show the engine, and what it starts, a boot of its own.
@@ -138,14 +176,16 @@ impl World {
             "-c",
             script,
         ]);
-        command.arg(file).arg(engine.get_program()).args(engine.get_args());
-        for (name, value) in engine.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command
+        command.arg(file);
+        wrap(command, &engine)
+    }
+
+    /// A shell moves itself there and becomes the engine.
+    fn in_its_cgroup(&self, engine: Command) -> Command {
+        let Some(procs) = &self.cgroup else { return engine };
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo 0 > \"$0\" && exec \"$@\""]).arg(procs);
+        wrap(command, &engine)
     }
 
     pub fn engine_pid(&self) -> u32 {
@@ -170,6 +210,19 @@ impl World {
     pub fn wait_for_end(&mut self) -> std::process::ExitStatus {
         let mut engine = self.engine.take().expect("an engine");
         self.wait_for("the daemon to end", || engine.try_wait().expect("it is ours"))
+    }
+
+    /// Waits until the engine answers, or gives how it ended instead.
+    pub fn wait_for_start(&mut self) -> Option<std::process::ExitStatus> {
+        let mut engine = self.engine.take().expect("an engine");
+        let ended = self.wait_for("the daemon to answer or to end", || match engine.try_wait().expect("it is ours") {
+            Some(status) => Some(Some(status)),
+            None => self.jobctl(&["list"]).status.success().then_some(None),
+        });
+        if ended.is_none() {
+            self.engine = Some(engine);
+        }
+        ended
     }
 
     pub fn has_ended(&mut self) -> bool {
@@ -282,6 +335,18 @@ impl Drop for World {
     }
 }
 
+/// A program that executes another one, with that one's environment.
+fn wrap(mut command: Command, inner: &Command) -> Command {
+    command.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 /// Whether a process exists.
 pub fn exists(pid: i32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
@@ -290,4 +355,15 @@ pub fn exists(pid: i32) -> bool {
 pub fn kill_process(pid: i32) {
     use nix::sys::signal::{Signal, kill};
     kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).expect("a process");
+}
+
+/// Another process's limit: sets it, if asked to, and gives what it was, soft and hard.
+pub fn limit(pid: i32, of: Resource, new: Option<(u64, u64)>) -> (u64, u64) {
+    let new = new.map(|(soft, hard)| libc::rlimit { rlim_cur: soft, rlim_max: hard });
+    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let new = new.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: both pointers are null or name structures that outlive the call (prlimit(2)).
+    let done = unsafe { libc::prlimit(pid, of as libc::__rlimit_resource_t, new, &raw mut old) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    (old.rlim_cur, old.rlim_max)
 }

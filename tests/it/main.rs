@@ -1,6 +1,8 @@
 //! The real binaries: jobs from files, runs, output, faults, and the death of either process.
 #![expect(clippy::disallowed_methods, reason = "a test waits for conditions by the real clock")]
 
+mod access;
+mod cgroups;
 mod clients;
 mod crash;
 mod documents;
@@ -13,3 +15,5 @@ mod readme;
 mod reload;
 mod reporting;
 mod schedule;
+mod shortage;
+mod upkeep;

@@ -1,144 +1,152 @@
-//! Power cuts: what was acknowledged is on the disk, whatever the kernel still holds in memory.
+//! Power cuts: what was acknowledged is on the disk, whatever the kernel and the disk still hold in memory.
 //!
-//! A process writes to an ext4 image on a loop device. At a moment by chance it is stopped, and the image is copied: the copy
-//! has what had reached the disk by then, and nothing of the page cache of the file system in it. The copy is mounted,
-//! which replays ext4's journal, and the store in it is opened.
+//! A process writes to ext4 on a loop device, which lies on a [`Disk`] with a write cache. At a moment by chance, and while the
+//! process goes on, the disk's power is cut: an image is taken of what the disk had promised to keep, with some of what it
+//! had not. The image is mounted, which replays ext4's journal, and the store in it is opened.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::Command;
 use std::time::Duration;
 
-use jobsd::scheduler::Change;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
-use crate::kit::{Chance, PATIENCE, commit, finished, job, open, running, source, state};
+use crate::disk::{Cut, Disk};
+use crate::kit::{Chance, job, open};
 use crate::mounted::{Mounted, run, skip};
-
-/// Set for the process that writes, to its state directory.
-const WRITER_DIR: &str = "JOBSD_TEST_POWER_WRITER";
+use crate::writer::{Writer, is_writer, write_until_killed};
 
 #[test]
 fn acknowledged_commits_survive_power_cuts() {
-    if let Some(dir) = std::env::var_os(WRITER_DIR) {
-        return write_until_killed(Path::new(&dir));
+    cut_power("power::acknowledged_commits_survive_power_cuts", false);
+}
+
+#[test]
+fn acknowledged_commits_survive_power_cuts_during_compaction() {
+    cut_power("power::acknowledged_commits_survive_power_cuts_during_compaction", true);
+}
+
+fn cut_power(test: &str, compacts: bool) {
+    if let Some(dir) = is_writer() {
+        return write_until_killed(&dir);
     }
-    let cuts = std::env::var("JOBSD_POWER_CUTS").map_or(5, |count| count.parse::<u64>().expect("a number"));
     let scratch = tempfile::tempdir().expect("a directory");
-    let image = scratch.path().join("disk");
-    let made = fs::File::create(&image).and_then(|file| file.set_len(64 << 20)).map_err(|fault| fault.to_string());
-    let mounted = made
-        .and_then(|()| run(Command::new("mkfs.ext4").arg("-q").arg(&image)))
-        .and_then(|()| Mounted::image(&scratch.path().join("live"), &image));
-    let mounted = match mounted {
-        Ok(mounted) => mounted,
-        Err(reason) => return skip(&format!("no ext4 image can be mounted: {reason}")),
+    let live = match Live::new(scratch.path()) {
+        Ok(live) => live,
+        Err(reason) => return skip(&reason),
     };
-    let mut writer = Writer::start(&mounted.at.join("state"));
+    let mut writer = Writer::start(&live.mounted.at.join("state"), test, compacts);
     let mut chance = Chance(1);
     let mut last = 0;
-    for cut in 0..cuts {
+    let (mut lost_ever, mut amid) = (0, 0);
+    // By chance a few cuts may find the disk's cache empty, or no compaction under way.
+    let is_enough = |lost: usize, amid: u64| lost > 0 && (amid > 0 || !compacts);
+    for number in 0..cuts() * MORE {
+        if number >= cuts() && is_enough(lost_ever, amid) {
+            break;
+        }
         writer.wait_for(last + 1);
         // Any moment will do: it is no condition that is waited for.
         std::thread::sleep(Duration::from_micros(chance.below(50_000)));
-        let copy = scratch.path().join("copy");
-        writer.pause();
+        // Before the cut: what is acknowledged during it may be there or not.
         last = writer.acknowledged();
-        fs::copy(&image, &copy).expect("copied");
-        writer.go_on();
-        let found = runs_in(&scratch.path().join("cut"), &copy);
-        assert!(found >= last, "cut {cut}: {last} commits were acknowledged, {found} are there");
-        println!("cut {cut}: {last} acknowledged, {found} found");
+        let (begun, ended) = writer.compactions();
+        amid += u64::from(begun > ended);
+        let Cut { image, cached, lost } = live.disk.cut(&mut chance);
+        let copy = scratch.path().join("copy");
+        fs::write(&copy, image).expect("written");
+        let found = newest_in(&scratch.path().join("cut"), &copy);
+        assert!(found >= last, "cut {number}: {last} commits were acknowledged, {found} are there");
+        println!("cut {number}: {last} acknowledged, {found} found; {lost} of {cached} sectors lost");
+        lost_ever += lost;
+    }
+    println!("{amid} cuts during a compaction");
+    assert!(is_enough(lost_ever, amid), "nothing was tried: {lost_ever} sectors lost");
+}
+
+/// By how much more the power is cut until something was tried.
+const MORE: u64 = 10;
+
+/// How often the power is cut.
+pub fn cuts() -> u64 {
+    std::env::var("JOBSD_POWER_CUTS").map_or(10, |count| count.parse().expect("JOBSD_POWER_CUTS is a number"))
+}
+
+/// A mounted ext4 whose disk can lose its power.
+pub struct Live {
+    pub mounted: Mounted,
+    pub disk: Disk,
+}
+
+impl Live {
+    pub fn new(scratch: &Path) -> Result<Self, String> {
+        const BYTES: u64 = 64 << 20;
+        let fresh = scratch.join("fresh");
+        fs::File::create(&fresh).and_then(|file| file.set_len(BYTES)).map_err(|fault| fault.to_string())?;
+        run(Command::new("mkfs.ext4").arg("-q").arg(&fresh))?;
+        let image = fs::read(&fresh).map_err(|fault| fault.to_string())?;
+        let disk = Disk::new(&scratch.join("disk"), image)?;
+        let mounted = Mounted::image(&scratch.join("live"), &scratch.join("disk"))?;
+        Ok(Self { mounted, disk })
     }
 }
 
-/// Mounts an image as after a power cut, opens the store in it, and counts.
-fn runs_in(at: &Path, image: &Path) -> u64 {
+/// The disk of these tests bites: otherwise they would prove nothing.
+#[test]
+fn the_disk_loses_what_was_not_synced_and_nothing_else() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let live = match Live::new(scratch.path()) {
+        Ok(live) => live,
+        Err(reason) => return skip(&reason),
+    };
+    let mut chance = Chance(2);
+    let write = |name: &str| {
+        let mut file = fs::File::create(live.mounted.at.join(name)).expect("created");
+        file.write_all(&[7; 100_000]).expect("written");
+        file
+    };
+    write("synced").sync_all().expect("synced");
+    fs::File::open(&live.mounted.at).and_then(|dir| dir.sync_all()).expect("synced");
+    let unsynced = write("unsynced");
+    // It is handed to the disk, and the disk is not asked to keep it: sync_file_range(2) is no more than that.
+    // SAFETY: the descriptor is open; the call takes no pointers.
+    let handed = unsafe {
+        libc::sync_file_range(
+            unsynced.as_raw_fd(),
+            0,
+            0,
+            libc::SYNC_FILE_RANGE_WRITE | libc::SYNC_FILE_RANGE_WAIT_AFTER,
+        )
+    };
+    assert_eq!(handed, 0, "{}", std::io::Error::last_os_error());
+    let mut lost = false;
+    for _ in 0..8 {
+        let copy = scratch.path().join("copy");
+        fs::write(&copy, live.disk.cut(&mut chance).image).expect("written");
+        let mounted = Mounted::image(&scratch.path().join("cut"), &copy).expect("the copy is mounted");
+        assert_eq!(fs::read(mounted.at.join("synced")).expect("it is there"), [7; 100_000]);
+        lost |= fs::read(mounted.at.join("unsynced")).map_or(true, |bytes| bytes != [7; 100_000]);
+    }
+    assert!(lost, "what was only handed over was there after every cut");
+}
+
+/// Mounts an image as after a power cut, opens the store in it, and gives the newest commit.
+fn newest_in(at: &Path, image: &Path) -> u64 {
     let mounted = Mounted::image(at, image).expect("the copy is mounted");
-    let opened = open(&mounted.at.join("state"));
-    assert_eq!(opened.notes, [], "nothing is wrong after a power cut");
-    let found = opened.store.reader().count(&job("a")).expect("readable").runs;
-    let known =
-        opened.recovered.jobs.iter().find(|(name, _)| *name == job("a")).map_or(0, |(_, state)| state.last_number);
-    assert_eq!(known, found, "both halves of each commit");
+    newest(&mounted.at.join("state"))
+}
+
+/// The newest commit of a [`Writer`] in a state, in which nothing may be wrong.
+pub fn newest(dir: &Path) -> u64 {
+    let opened = open(dir);
+    assert_eq!(opened.notes, [], "nothing is wrong");
+    let known = opened.recovered.jobs.iter().find(|(name, _)| *name == job("a"));
+    let known = known.map_or(0, |(_, state)| state.last_number);
+    let history = opened.store.reader().history(&job("a"), None, usize::MAX).expect("readable");
+    let numbers: Vec<u64> = history.iter().map(|entry| entry.key().number).collect();
+    assert_eq!(numbers.first().copied().unwrap_or(0), known, "both halves of each commit");
+    let whole: Vec<u64> = (1..=known).rev().take(numbers.len()).collect();
+    assert_eq!(numbers, whole, "no commit between two others is missing");
     opened.store.close();
-    found
-}
-
-struct Writer {
-    process: Child,
-    acknowledged: Arc<AtomicU64>,
-}
-
-impl Writer {
-    fn start(dir: &Path) -> Self {
-        let mut process = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "power::acknowledged_commits_survive_power_cuts", "--nocapture"])
-            .env(WRITER_DIR, dir)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let acknowledged = Arc::new(AtomicU64::new(0));
-        let (lines, newest) = (BufReader::new(process.stdout.take().expect("a pipe")), Arc::clone(&acknowledged));
-        std::thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok) {
-                if let Some(number) = line.strip_prefix("acknowledged ").and_then(|text| text.parse().ok()) {
-                    newest.store(number, Ordering::SeqCst);
-                }
-            }
-        });
-        Self { process, acknowledged }
-    }
-
-    fn acknowledged(&self) -> u64 {
-        self.acknowledged.load(Ordering::SeqCst)
-    }
-
-    fn wait_for(&mut self, number: u64) {
-        const LOOK: Duration = Duration::from_millis(2);
-        for _ in 0..PATIENCE.as_millis() / LOOK.as_millis() {
-            if self.acknowledged() >= number {
-                return;
-            }
-            assert!(self.process.try_wait().expect("it is ours").is_none(), "the writer ended by itself");
-            std::thread::sleep(LOOK);
-        }
-        panic!("commit {number} is not acknowledged");
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.process.id()).expect("a pid")), signal).expect("it is ours");
-    }
-
-    fn pause(&self) {
-        self.signal(Signal::SIGSTOP);
-    }
-
-    fn go_on(&self) {
-        self.signal(Signal::SIGCONT);
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.process.kill().expect("it is ours");
-        self.process.wait().expect("it is ours");
-    }
-}
-
-fn write_until_killed(dir: &Path) {
-    let store = open(dir).store;
-    let (revision, text) = source("a", 100);
-    commit(&store, vec![Change::Source(revision.clone(), job("a"), Box::new(text))]);
-    for number in 1.. {
-        let run = finished(&running("a", number, &revision), 0);
-        let job_state = Change::Job(job("a"), Box::new(state(number, Some(revision.clone()))));
-        commit(&store, vec![job_state, Change::Run(Box::new(run))]);
-        let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "acknowledged {number}").and_then(|()| stdout.flush()).expect("the parent listens");
-    }
+    known
 }

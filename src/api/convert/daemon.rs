@@ -1,19 +1,29 @@
 //! The daemon: configuration and loads.
 
 use crate::api::types;
+use crate::daemon::config::{AccessRules, Members};
 use crate::daemon::{About, ShutdownMode};
 use crate::scheduler::LoadSummary;
 use crate::spec::JobName;
 
 /// Paths and rights in force.
-pub fn config(about: &About) -> types::Config {
+pub fn config(about: &About, access: &AccessRules) -> types::Config {
     types::Config {
         jobs_dir: about.jobs_dir.display().to_string(),
         state_dir: about.state_dir.display().to_string(),
         socket: about.socket.display().to_string(),
         config: about.config.as_ref().map(|path| path.display().to_string()),
-        operator_gid: about.operator_group,
+        access: types::AccessRules {
+            admin: members(&access.admin),
+            operator: members(&access.operator),
+            viewer: members(&access.viewer),
+            own_jobs: access.own_jobs.name().to_owned(),
+        },
     }
+}
+
+fn members(members: &Members) -> types::Members {
+    types::Members { users: members.users.keys().copied().collect(), groups: members.groups.keys().copied().collect() }
 }
 
 /// What a load changed.

@@ -1,5 +1,6 @@
 //! Health.
 
+use crate::api::access::Reach;
 use crate::api::types::{self, Time};
 use crate::daemon::{Handle, SupervisorState};
 use crate::run::{Outcome, RunId};
@@ -8,10 +9,10 @@ use crate::scheduler::{HeldBack, Job, Snapshot};
 use crate::spec::Fault;
 use crate::store::{Note, WriteState};
 
-/// The whole report.
-pub fn health(handle: &Handle) -> types::Health {
-    let (ready, store, jobs) = (ready(handle), store(handle), jobs(handle));
-    let notices = super::outbox(&handle.snapshot().outbox);
+/// The whole report, as far as it reaches: `seen` is what of the snapshot may be seen.
+pub fn health(handle: &Handle, seen: &Snapshot, reach: Reach) -> types::Health {
+    let (ready, store, jobs) = (ready(handle), store(handle, reach), jobs(handle, seen, reach));
+    let notices = super::outbox(&seen.outbox);
     types::Health {
         ok: ready.ok && store.ok && jobs.ok && notices.ok,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -48,7 +49,7 @@ pub fn ready(handle: &Handle) -> types::Ready {
 fn readiness(supervisor: &SupervisorState, store: &WriteState, draining: bool) -> types::Ready {
     let mut problems = Vec::new();
     let supervisor_pid = match supervisor {
-        SupervisorState::Connected { pid } => Some(*pid),
+        SupervisorState::Connected { pid, since: _ } => Some(*pid),
         SupervisorState::Missing { reason } => {
             problems.push(format!("there is no connection to the supervisor: {reason}"));
             None
@@ -62,7 +63,7 @@ fn readiness(supervisor: &SupervisorState, store: &WriteState, draining: bool) -
     types::Ready { ok: problems.is_empty(), problems, supervisor_pid }
 }
 
-fn store(handle: &Handle) -> types::StoreHealth {
+fn store(handle: &Handle, reach: Reach) -> types::StoreHealth {
     let state = handle.store_health();
     let word = match &state {
         WriteState::Writing => "writing",
@@ -74,7 +75,11 @@ fn store(handle: &Handle) -> types::StoreHealth {
         ok: state == WriteState::Writing && !handle.store_notes().iter().any(Note::is_loss),
         state: word.to_owned(),
         problem: store_problem(&state),
-        notes: handle.store_notes().iter().map(ToString::to_string).collect(),
+        // They may name any job.
+        notes: match reach {
+            Reach::All => handle.store_notes().iter().map(ToString::to_string).collect(),
+            Reach::Own | Reach::None => Vec::new(),
+        },
     }
 }
 
@@ -95,10 +100,15 @@ fn store_problem(state: &WriteState) -> Option<String> {
     }
 }
 
-/// The jobs and their files.
-pub fn jobs(handle: &Handle) -> types::JobsHealth {
-    let jobs_dir_fault = handle.jobs_dir_fault().map(|fault| fault.as_ref().clone());
-    jobs_health(&handle.snapshot(), jobs_dir_fault, &handle.strays())
+/// The jobs of `seen`; the directory and files that are no jobs too where that is all.
+pub fn jobs(handle: &Handle, seen: &Snapshot, reach: Reach) -> types::JobsHealth {
+    match reach {
+        Reach::All => {
+            let jobs_dir_fault = handle.jobs_dir_fault().map(|fault| fault.as_ref().clone());
+            jobs_health(seen, jobs_dir_fault, &handle.strays())
+        }
+        Reach::Own | Reach::None => jobs_health(seen, None, &[]),
+    }
 }
 
 fn jobs_health(snapshot: &Snapshot, jobs_dir_fault: Option<String>, strays: &[Fault]) -> types::JobsHealth {
@@ -167,10 +177,12 @@ pub const fn is_failure(outcome: &Outcome) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Monotonic;
 
     #[test]
     fn whatever_keeps_runs_from_starting_is_told() {
-        let connected = SupervisorState::Connected { pid: 7 };
+        let connected =
+            SupervisorState::Connected { pid: 7, since: Monotonic::from_duration(std::time::Duration::ZERO) };
         let missing = SupervisorState::Missing { reason: "Connection refused".to_owned() };
         let failing =
             WriteState::Failing { reason: "No space left on device".to_owned(), disk_full: true, failures: 3 };

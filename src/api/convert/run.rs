@@ -1,7 +1,5 @@
 //! Runs, skips and history.
 
-use nix::errno::Errno;
-
 use super::{seconds, seconds_between};
 use crate::api::types::{self, Time};
 use crate::run::{
@@ -378,10 +376,7 @@ fn explain_setup(failure: &SetupFailure) -> String {
         }
     }
     let about = failure.path.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default();
-    let cause = match failure.errno {
-        0 => String::new(),
-        errno => format!(": {}", Errno::from_raw(errno).desc()),
-    };
+    let cause = failure.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
     let denied = matches!(failure.errno, libc::EACCES | libc::EPERM);
     let user = failure.user.as_ref().filter(|_| denied);
     let whose = user.map(|user| format!(" as user {user}")).unwrap_or_default();

@@ -26,7 +26,7 @@ pub async fn version(State(api): State<Api>) -> Json<Version> {
 
 /// `GET /v1/config`
 pub async fn config(State(api): State<Api>) -> Json<Config> {
-    Json(convert::config(api.handle().about()))
+    Json(convert::config(api.handle().about(), &api.handle().access()))
 }
 
 /// `POST /v1/reload`

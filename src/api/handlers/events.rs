@@ -10,6 +10,7 @@ use futures_core::Stream;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+use crate::api::access::Reach;
 use crate::api::convert;
 use crate::api::error::ApiError;
 use crate::api::events::{Next, Place};
@@ -17,8 +18,10 @@ use crate::api::extract::QueryOf;
 use crate::api::state::Api;
 use crate::api::stream::Received;
 use crate::api::types::Event;
+use crate::api::view::View;
 use crate::causes::chain;
 use crate::scheduler::Announcement;
+use crate::spec::JobName;
 
 /// Events on their way to one listener. A listener that takes none keeps its place among those kept, and is told of a
 /// gap when they have moved on.
@@ -38,6 +41,7 @@ pub struct EventsQuery {
 /// `GET /v1/events`; with the header `Last-Event-ID` or `after`, what came after it.
 pub async fn events(
     State(api): State<Api>,
+    view: View,
     headers: HeaderMap,
     QueryOf(query): QueryOf<EventsQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
@@ -47,26 +51,45 @@ pub async fn events(
         Some(id) => api.hub().place(id),
         None => Some(api.hub().end()),
     };
-    tokio::spawn(feed(api, start, sender));
+    tokio::spawn(feed(api, view, start, sender));
     Ok(Sse::new(Received(receiver)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-/// Ends when the listener goes away or the server stops.
-async fn feed(api: Api, start: Option<Place>, listener: mpsc::Sender<Result<sse::Event, Infallible>>) {
+/// Ends when the listener goes away or may listen no more, or the server stops.
+async fn feed(api: Api, view: View, start: Option<Place>, listener: mpsc::Sender<Result<sse::Event, Infallible>>) {
+    let mut changes = api.handle().access_changes();
     let mut place = start.unwrap_or_else(|| api.hub().end());
     if start.is_none() && send(&api, &listener, &Event::Gap, place).await.is_none() {
         return;
     }
     loop {
+        if view.reach(&api) == Reach::None {
+            return;
+        }
         let (next, at) = tokio::select! {
             next = api.hub().next(place) => next,
+            Ok(()) = changes.changed() => continue,
             () = listener.closed() => return,
             () = api.stopping().cancelled() => return,
         };
         place = at;
+        if !concerns(&next, |job| view.sees(&api, job)) {
+            continue;
+        }
         if send(&api, &listener, &event(&api, &next), place).await.is_none() {
             return;
         }
+    }
+}
+
+/// Whether an event is for somebody who sees these jobs. A gap may hide something of each.
+fn concerns(next: &Next, sees: impl Fn(&JobName) -> bool) -> bool {
+    match next {
+        Next::Gap => true,
+        Next::Announcement(Announcement::Run(run)) => sees(&run.id.job),
+        Next::Announcement(Announcement::Skip(skip)) => sees(&skip.job),
+        Next::Announcement(Announcement::Delivery(delivery)) => sees(&delivery.notice.job),
+        Next::Announcement(Announcement::Job(name)) => sees(name),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::api::state::Api;
 use crate::api::types::{ErrorCode, ExecRequest, Executed, Time};
 use crate::clock::Timestamp;
 use crate::daemon::jobs_dir::Reading;
-use crate::scheduler::Answer;
+use crate::scheduler::{Answer, Named};
 use crate::spec::{Account, Authority, JobName, LoadedSpec};
 
 /// Keys that the request says by fields of its own, or that mean nothing for one run.
@@ -104,10 +104,11 @@ pub async fn exec(
     let reading = api.handle().reading();
     let text = text(&request, at, &caller, &reading.authority)?;
     let authority = authority(&caller, &reading.authority).await?;
+    let named = if request.name.is_some() { Named::ByCaller } else { Named::ByDaemon };
     for attempt in 1..=NAMES_LIMIT {
         let name = name(&request, now, attempt)?;
         let job = read(&reading, &authority, &name, &text)?;
-        match api.handle().define(job, caller.uid).await.map_err(ApiError::from) {
+        match api.handle().define(job, caller.uid, named).await.map_err(ApiError::from) {
             Ok(Answer::Defined { job, run }) => {
                 let place = format!("/v1/jobs/{job}");
                 let number = run.as_ref().map(|run| run.number);
@@ -265,7 +266,7 @@ mod tests {
     }
 
     fn caller(uid: u32) -> Caller {
-        Caller { uid, gid: uid, groups: Vec::new() }
+        Caller { uid, gid: uid, groups: Vec::new(), name: None }
     }
 
     fn reading(authority: &Authority) -> Reading {

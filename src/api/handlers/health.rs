@@ -7,10 +7,11 @@ use axum::http::StatusCode;
 use crate::api::convert;
 use crate::api::state::Api;
 use crate::api::types::{Health, JobsHealth, Live, Ready};
+use crate::api::view::View;
 
 /// `GET /v1/health`; always 200, the report says what is wrong.
-pub async fn all(State(api): State<Api>) -> Json<Health> {
-    Json(convert::health(api.handle()))
+pub async fn all(State(api): State<Api>, view: View) -> Json<Health> {
+    Json(convert::health(api.handle(), &view.snapshot(&api), view.reach(&api)))
 }
 
 /// `GET /v1/health/live`
@@ -25,8 +26,8 @@ pub async fn ready(State(api): State<Api>) -> (StatusCode, Json<Ready>) {
 }
 
 /// `GET /v1/health/jobs`
-pub async fn jobs(State(api): State<Api>) -> (StatusCode, Json<JobsHealth>) {
-    let jobs = convert::jobs_health(api.handle());
+pub async fn jobs(State(api): State<Api>, view: View) -> (StatusCode, Json<JobsHealth>) {
+    let jobs = convert::jobs_health(api.handle(), &view.snapshot(&api), view.reach(&api));
     (status(jobs.ok), Json(jobs))
 }
 

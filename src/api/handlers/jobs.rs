@@ -12,6 +12,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{JobParam, QueryOf};
 use crate::api::state::Api;
 use crate::api::types::{ErrorCode, Job, JobDetail, JobPage, JobState, Occurrences, Outcome, Time};
+use crate::api::view::View;
 use crate::clock::Timestamp;
 use crate::schedule::Context;
 use crate::spec::JobName;
@@ -39,10 +40,14 @@ pub struct ListQuery {
 }
 
 /// `GET /v1/jobs`
-pub async fn list(State(api): State<Api>, QueryOf(query): QueryOf<ListQuery>) -> Result<Json<JobPage>, ApiError> {
+pub async fn list(
+    State(api): State<Api>,
+    view: View,
+    QueryOf(query): QueryOf<ListQuery>,
+) -> Result<Json<JobPage>, ApiError> {
     let filter = Filter::of(&query)?;
     let limit = query.limit.unwrap_or(JOBS_PAGE_LIMIT).clamp(1, JOBS_PAGE_LIMIT);
-    let snapshot = api.handle().snapshot();
+    let snapshot = view.snapshot(&api);
     let after = match query.after.as_deref().map(JobName::new) {
         None => Bound::Unbounded,
         Some(Ok(name)) => Bound::Excluded(name),

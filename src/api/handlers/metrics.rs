@@ -6,6 +6,7 @@ use axum::response::IntoResponse;
 use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
+use crate::api::access::Reach;
 use crate::api::convert;
 use crate::api::error::ApiError;
 use crate::api::state::Api;
@@ -68,13 +69,13 @@ fn present(handle: &Handle) -> Vec<MetricFamily> {
 }
 
 fn of_jobs(gauges: &Gauges, handle: &Handle) {
-    let jobs = convert::jobs_health(handle);
+    let snapshot = handle.snapshot();
+    let jobs = convert::jobs_health(handle, &snapshot, Reach::All);
     gauges.number("jobsd_jobs", "Jobs.", count(jobs.total));
     gauges.number("jobsd_jobs_paused", "Jobs whose schedule is suspended.", count(jobs.paused));
     gauges.number("jobsd_jobs_disabled", "Jobs whose file says enabled = false.", count(jobs.disabled));
     gauges.number("jobsd_jobs_faulty", "Jobs whose file is faulty.", count(jobs.faulty.len()));
     gauges.number("jobsd_jobs_failing", "Jobs whose newest run failed.", count(jobs.failing.len()));
-    let snapshot = handle.snapshot();
     let live = |state: RunState| {
         let runs = snapshot.live.values().filter(|run| convert::run_state(&run.state) == state);
         (state.name(), count(runs.count()))

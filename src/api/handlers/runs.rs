@@ -11,17 +11,19 @@ use serde::Deserialize;
 use tokio::sync::broadcast;
 
 use super::read_store;
+use crate::api::access::Reach;
 use crate::api::caller::Caller;
 use crate::api::convert;
 use crate::api::error::ApiError;
 use crate::api::extract::{JobParam, QueryOf, RunParam};
 use crate::api::state::Api;
 use crate::api::types::{self, Cancelled, Entry, ErrorCode, HistoryPage, Outcome, Runs, Time, Triggered};
+use crate::api::view::View;
 use crate::clock::Timestamp;
 use crate::run::{Run, RunId, RunState};
 use crate::scheduler::{Announcement, Answer, Command};
 use crate::spec::JobName;
-use crate::store::{HistoryEntry, HistoryKey, HistoryQuery, RecentPlace};
+use crate::store::{HistoryEntry, HistoryKey, HistoryQuery, ReadError, Reader, RecentPlace};
 
 /// Records in one answer at most; `next` leads on.
 pub const HISTORY_PAGE_LIMIT: usize = 1000;
@@ -146,19 +148,51 @@ pub struct RecentQuery {
 }
 
 /// `GET /v1/runs`
-pub async fn recent(State(api): State<Api>, QueryOf(query): QueryOf<RecentQuery>) -> Result<Json<Runs>, ApiError> {
+pub async fn recent(
+    State(api): State<Api>,
+    view: View,
+    QueryOf(query): QueryOf<RecentQuery>,
+) -> Result<Json<Runs>, ApiError> {
     let limit = query.limit.unwrap_or(HISTORY_PAGE).min(HISTORY_PAGE_LIMIT);
     let before = query.before.as_deref().map(parse_recent_place).transpose()?;
     let live = match &before {
         Some(_) => Vec::new(),
-        None => api.handle().snapshot().live.values().map(|run| convert::entry_of_run(run)).collect(),
+        None => view.snapshot(&api).live.values().map(|run| convert::entry_of_run(run)).collect(),
     };
-    // One more than wanted tells whether there are more.
-    let mut recent = read_store(&api, move |store| store.recent(before.as_ref(), limit + 1)).await?;
-    let more = recent.len() > limit;
-    recent.truncate(limit);
-    let next = recent.last().filter(|_| more).map(|entry| write_recent_place(&RecentPlace::of(entry)));
+    let seen = match view.reach(&api) {
+        Reach::All => None,
+        Reach::Own | Reach::None => Some(view.snapshot(&api)),
+    };
+    let sees = move |job: &JobName| seen.as_ref().is_none_or(|seen| seen.jobs.contains_key(job));
+    let (recent, next) = read_store(&api, move |store| recent_of(store, before, limit, sees)).await?;
+    let next = next.map(|place| write_recent_place(&place));
     Ok(Json(Runs { live, recent: recent.iter().map(convert::history_entry).collect(), next }))
+}
+
+/// The newest records of the jobs that `sees` admits, and the place of the last one looked at when there may be more.
+fn recent_of(
+    store: &Reader,
+    mut before: Option<RecentPlace>,
+    limit: usize,
+    sees: impl Fn(&JobName) -> bool,
+) -> Result<(Vec<HistoryEntry>, Option<RecentPlace>), ReadError> {
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    loop {
+        // One more than wanted tells whether there are more.
+        let wanted = limit - found.len();
+        let mut page = store.recent(before.as_ref(), wanted + 1)?;
+        let more = page.len() > wanted;
+        page.truncate(wanted);
+        looked_at += page.len();
+        before = page.last().map(RecentPlace::of).or(before);
+        found.extend(page.into_iter().filter(|entry| sees(entry.job())));
+        if !more {
+            return Ok((found, None));
+        }
+        if found.len() == limit || looked_at >= HISTORY_SCAN_LIMIT {
+            return Ok((found, before));
+        }
+    }
 }
 
 /// `MICROSECONDS:JOB:PLACE`; a job's name has no colon.

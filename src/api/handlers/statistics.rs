@@ -12,6 +12,7 @@ use crate::api::error::ApiError;
 use crate::api::extract::{JobParam, QueryOf};
 use crate::api::state::Api;
 use crate::api::types::{ErrorCode, JobStatistics, StatisticsPage, Time};
+use crate::api::view::View;
 use crate::clock::Timestamp;
 use crate::schedule::Context;
 use crate::scheduler::Job;
@@ -56,6 +57,7 @@ pub async fn of_job(
 /// `GET /v1/statistics`
 pub async fn of_all(
     State(api): State<Api>,
+    view: View,
     QueryOf(query): QueryOf<StatisticsQuery>,
 ) -> Result<Json<StatisticsPage>, ApiError> {
     let after = match query.after.as_deref().map(JobName::new) {
@@ -63,7 +65,7 @@ pub async fn of_all(
         Some(Ok(name)) => Bound::Excluded(name),
         Some(Err(fault)) => return Err(ApiError::new(ErrorCode::BadRequest, format!("after: {fault}"))),
     };
-    let snapshot = api.handle().snapshot();
+    let snapshot = view.snapshot(&api);
     let present = snapshot.jobs.range((after, Bound::Unbounded)).map(|(_, job)| job).filter(|job| !job.is_removed());
     let mut jobs: Vec<_> = present.take(STATISTICS_PAGE + 1).cloned().collect();
     let more = jobs.len() > STATISTICS_PAGE;

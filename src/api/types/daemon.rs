@@ -33,8 +33,30 @@ pub struct Config {
     pub socket: String,
     /// The configuration file, when one was read.
     pub config: Option<String>,
-    /// The gid whose members may trigger, cancel, pause, resume and read.
-    pub operator_gid: Option<u32>,
+    /// Who may do what, beside root and the daemon's user.
+    pub access: AccessRules,
+}
+
+/// Who may do what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AccessRules {
+    /// Those who may do everything.
+    pub admin: Members,
+    /// Those who may look, trigger, cancel, pause and resume.
+    pub operator: Members,
+    /// Those who may look.
+    pub viewer: Members,
+    /// `none`, `view` or `operate`: what anybody may do with the jobs that run as them.
+    pub own_jobs: String,
+}
+
+/// Users and groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Members {
+    /// Uids.
+    pub users: Vec<u32>,
+    /// Gids; their members are meant.
+    pub groups: Vec<u32>,
 }
 
 /// Body of `POST /v1/reload`. The body may be left out.

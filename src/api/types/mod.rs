@@ -22,7 +22,9 @@ mod statistics;
 mod time;
 mod words;
 
-pub use daemon::{Config, ReloadRequest, Reloaded, ShutdownMode, ShutdownRequest, ShuttingDown, Version};
+pub use daemon::{
+    AccessRules, Config, Members, ReloadRequest, Reloaded, ShutdownMode, ShutdownRequest, ShuttingDown, Version,
+};
 pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
 pub use exec::{ExecRequest, Executed};

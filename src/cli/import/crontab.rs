@@ -66,11 +66,11 @@ impl From<FormWord> for Form {
 
 /// Reads, checks, writes, comments out, in this order: nothing is written before all is known to be good, and no line is
 /// taken from cron before its job is there.
-pub(super) fn run(session: &mut Session, args: &CrontabArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(session: &mut Session, args: &CrontabArgs) -> Result<Exit, Failure> {
     if args.disable && args.files.iter().any(|file| file == Path::new("-")) {
         return Err(Failure::usage(format!("--disable cannot change {STANDARD_INPUT}")));
     }
-    let target = Target::of(&args.write)?;
+    let target = Target::of(session, &args.write).await?;
     let mut gathered = Gathered::of(args, &target.around)?;
     let finished = std::mem::take(&mut gathered.import).finish(&target.terms(&args.write));
     let now = session.terminal.now();

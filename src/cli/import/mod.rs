@@ -46,7 +46,7 @@ struct WriteArgs {
 /// Makes job files of what other schedulers run.
 pub async fn run(session: &mut Session, args: ImportArgs) -> Result<Exit, Failure> {
     match args.from {
-        From::Crontab(args) => crontab::run(session, &args),
-        From::SystemdTimer(args) => systemd_timer::run(session, &args),
+        From::Crontab(args) => crontab::run(session, &args).await,
+        From::SystemdTimer(args) => systemd_timer::run(session, &args).await,
     }
 }

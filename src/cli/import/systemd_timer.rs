@@ -26,8 +26,8 @@ pub(super) struct TimerArgs {
 }
 
 /// Makes jobs of timers.
-pub(super) fn run(session: &mut Session, args: &TimerArgs) -> Result<Exit, Failure> {
-    let target = Target::of(&args.write)?;
+pub(super) async fn run(session: &mut Session, args: &TimerArgs) -> Result<Exit, Failure> {
+    let target = Target::of(session, &args.write).await?;
     let mut import = Import::default();
     for unit in &args.units {
         import.timer(&units(unit, args.user, &target)?);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::WriteArgs;
 use crate::causes::causes;
+use crate::cli::Session;
 use crate::cli::failure::plain;
 use crate::cli::{Exit, Failure};
 use crate::daemon::Config;
@@ -39,10 +40,11 @@ pub(super) enum FileState {
 }
 
 impl Target {
-    /// Finds it as the daemon finds it.
-    pub fn of(args: &WriteArgs) -> Result<Self, Failure> {
+    /// Finds it: where the flags say, otherwise where the daemon works.
+    pub async fn of(session: &mut Session, args: &WriteArgs) -> Result<Self, Failure> {
         let around = Surroundings::of_process();
         let flags = Flags { config: args.config.clone(), jobs_dir: args.jobs_dir.clone(), ..Flags::default() };
+        let flags = session.places_of_daemon(flags).await;
         let config = Config::load(&flags, &around).map_err(|fault| {
             let failure = Failure::new(Exit::Failure, fault.to_string()).causes(causes(&fault));
             fault.hint().into_iter().fold(failure, Failure::hint)

@@ -1,7 +1,6 @@
 //! [`Fleet`]: the jobs of a directory, as they would be after a deploy.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,14 +36,13 @@ impl Fleet {
     ///
     /// # Errors
     /// When the configuration is faulty, or the directory cannot be read.
-    pub fn read(jobs_dir: Option<PathBuf>, calendars_dir: Option<PathBuf>) -> Result<Self, Failure> {
-        let flags = Flags { jobs_dir, calendars_dir, ..Flags::default() };
+    pub fn read(flags: &Flags) -> Result<Self, Failure> {
         let unreadable = |fault: &dyn std::error::Error, hint: Option<String>| {
             let failure = Failure::new(Exit::Failure, fault.to_string()).causes(causes(fault));
             hint.into_iter().fold(failure, Failure::hint)
         };
         let config =
-            Config::load(&flags, &Surroundings::of_process()).map_err(|fault| unreadable(&fault, fault.hint()))?;
+            Config::load(flags, &Surroundings::of_process()).map_err(|fault| unreadable(&fault, fault.hint()))?;
         let mut directory = JobsDir::new(config.paths.jobs_dir, Trust::anybody(), config.reading);
         let set = directory.load().map_err(|fault| unreadable(&fault, fault.hint()))?;
         let (mut jobs, mut sources, mut faults) = (BTreeMap::new(), BTreeMap::new(), set.strays);

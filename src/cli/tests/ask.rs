@@ -175,7 +175,7 @@ async fn diff_tells_what_would_change_key_by_key() {
         state_dir: "/var/lib/jobsd".to_owned(),
         socket: "/run/jobsd/jobsd.sock".to_owned(),
         config: None,
-        operator_gid: None,
+        access: crate::api::types::AccessRules::default(),
     };
     let version = Version {
         version: "0.1.0".to_owned(),

@@ -1,6 +1,7 @@
 //! What goes wrong, as it is told.
 
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 
 use clap::Parser;
 use insta::assert_snapshot;
@@ -37,11 +38,22 @@ async fn no_daemon_names_every_socket_that_was_tried() {
 
 #[tokio::test]
 async fn a_socket_that_may_not_be_used_is_told_from_a_missing_daemon() {
-    let denied = [("/run/jobsd/jobsd.sock".into(), io::Error::from_raw_os_error(libc::EACCES))];
-    let crate::cli::Failure::Told(told) = crate::cli::Failure::no_daemon(&denied) else { unreachable!() };
-    let screen = Screen::default();
-    screen.terminal(None).tell(&told);
-    assert_snapshot!(screen.talk());
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("jobsd.sock");
+    std::fs::write(&socket, "").unwrap();
+    let say = |mode| {
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(mode)).unwrap();
+        let denied = [(socket.clone(), io::Error::from_raw_os_error(libc::EACCES))];
+        let crate::cli::Failure::Told(told) = crate::cli::Failure::no_daemon(&denied) else { unreachable!() };
+        assert_eq!(told.exit, Exit::Refused);
+        let screen = Screen::default();
+        screen.terminal(None).tell(&told);
+        screen.talk().replace(&directory.path().display().to_string(), "/run/jobsd")
+    };
+    assert_snapshot!(say(0o600));
+    let group = nix::unistd::Group::from_gid(nix::unistd::getegid()).unwrap().map(|group| group.name);
+    let hint = format!("become a member of the group {}", group.unwrap());
+    assert!(say(0o660).contains(&hint), "{}", say(0o660));
 }
 
 #[tokio::test]

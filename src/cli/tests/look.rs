@@ -6,8 +6,8 @@ use super::canned::Canned;
 use super::fixtures::{self, detail, ended, health, history, ill_health, job, jobs, skip_span, time, wire};
 use super::{every_form, jobctl};
 use crate::api::types::{
-    Config, ExcludedInstant, Health, HistoryPage, Job, JobDetail, JobPage, JobState, LiveRun, Occurrence, Occurrences,
-    Pause, RunState, Version,
+    Config, ErrorCode, ExcludedInstant, Health, HistoryPage, Job, JobDetail, JobPage, JobState, LiveRun, Occurrence,
+    Occurrences, Pause, RunState, Version,
 };
 use crate::cli::Exit;
 use crate::run::{self, QueueReason, SetupFailure};
@@ -50,11 +50,19 @@ async fn an_empty_list_says_where_job_files_go() {
         state_dir: "/var/lib/jobsd".to_owned(),
         socket: "/run/jobsd/jobsd.sock".to_owned(),
         config: None,
-        operator_gid: None,
+        access: crate::api::types::AccessRules::default(),
     };
     let none = JobPage { jobs: Vec::new(), next: None };
     let daemon = Canned::new().answers("GET /v1/jobs?", &none).answers("GET /v1/config", &config);
     assert_snapshot!(every_form(&daemon, "list").await);
+    let daemon = Canned::new().answers("GET /v1/jobs?", &none).refuses(
+        "GET /v1/config",
+        ErrorCode::Forbidden,
+        "uid 1000 may not look at more",
+        None,
+    );
+    let done = jobctl(&daemon, None, "list").await;
+    assert_eq!((done.exit, done.talk.as_str()), (Exit::Done, "no job here runs as you, and you may see no others\n"));
 }
 
 #[tokio::test]
@@ -140,15 +148,18 @@ async fn history_conditions_reach_the_daemon() {
     assert_eq!(done.talk, "backup has no records of that kind yet\n");
 }
 
-#[tokio::test]
-async fn next_of_one_job() {
-    let occurrence = |at: &str, note: Option<&str>| Occurrence {
+fn occurrence(at: &str, note: Option<&str>) -> Occurrence {
+    Occurrence {
         at: time(at),
         local: "2027-03-28T03:00:00+02:00".to_owned(),
         start: time(at),
         nominal: "2027-03-28T02:30:00".to_owned(),
         note: note.map(str::to_owned),
-    };
+    }
+}
+
+#[tokio::test]
+async fn next_of_one_job() {
     let jittered = Occurrence { start: time("2026-11-22T01:37:12Z"), ..occurrence("2026-11-22T01:30:00Z", None) };
     let moved =
         occurrence("2027-03-28T01:00:00Z", Some("the clocks skip this local time; it runs right after the gap"));
@@ -161,8 +172,19 @@ async fn next_of_one_job() {
 async fn next_of_all_jobs() {
     let soon = Job { next: Some(time("2026-11-21T12:05:00Z")), ..job("probe") };
     let page = JobPage { jobs: vec![job("backup"), jobs().jobs[1].clone(), soon], next: None };
-    let daemon = Canned::new().answers("GET /v1/jobs?", &page);
-    assert_snapshot!(every_form(&daemon, "next").await);
+    let next = |job: &str, all: &[&str]| Occurrences {
+        job: job.to_owned(),
+        occurrences: all.iter().map(|at| occurrence(at, None)).collect(),
+        excluded: Vec::new(),
+    };
+    let daemon = Canned::new()
+        .answers("GET /v1/jobs?", &page)
+        .answers("GET /v1/jobs/probe/next?count=2", &next("probe", &["2026-11-21T12:05:00Z", "2026-11-21T12:10:00Z"]))
+        .answers(
+            "GET /v1/jobs/backup/next?count=2",
+            &next("backup", &["2026-11-22T01:30:00Z", "2026-11-23T01:30:00Z"]),
+        );
+    assert_snapshot!(every_form(&daemon, "next --count 2").await);
 }
 
 #[tokio::test]

@@ -42,7 +42,17 @@ pub enum ConfigError {
         /// The flag that names another.
         flag: &'static str,
     },
-    /// `access.operator_group` does not exist, or cannot be looked up.
+    /// A user of `[access]` does not exist, or cannot be looked up.
+    #[error("there is no user {name:?}")]
+    UserUnknown {
+        /// As it was said.
+        name: String,
+        /// Where it was said.
+        file: Option<PathBuf>,
+        /// Why it cannot be looked up.
+        source: Option<std::io::Error>,
+    },
+    /// A group of `[access]` does not exist, or cannot be looked up.
     #[error("there is no group {name:?}")]
     GroupUnknown {
         /// As it was said.
@@ -62,10 +72,14 @@ impl ConfigError {
             Self::Unreadable { .. } | Self::Faulty(_) => None,
             Self::Distrusted { path, reason } => Some(reason.hint(path)),
             Self::SocketTooLong { flag, .. } => Some(format!("name a shorter one with {flag}")),
+            Self::UserUnknown { file, .. } => Some(format!("change {}", section(file.as_ref()))),
             Self::GroupUnknown { name, file, .. } => {
-                let place = file.as_ref().map(|file| format!(" in {}", file.display())).unwrap_or_default();
-                Some(format!("create it: groupadd --system {name}; or change access.operator_group{place}"))
+                Some(format!("create it: groupadd --system {name}; or change {}", section(file.as_ref())))
             }
         }
     }
+}
+
+fn section(file: Option<&PathBuf>) -> String {
+    file.map_or_else(|| "[access]".to_owned(), |file| format!("[access] in {}", file.display()))
 }

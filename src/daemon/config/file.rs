@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::access::AccessFile;
 use super::flags::LogLevel;
 use crate::daemon::notices::NotifySettings;
 use crate::daemon::{LogFormat, OutputBounds};
@@ -25,7 +26,10 @@ use crate::spec::{
 /// trust_owners = [1000]         # uids whose job files are believed, beside root's and the daemon's own
 ///
 /// [access]
-/// operator_group = "operators"  # its members may trigger, pause, cancel and read
+/// admin = { users = ["alice"] }             # may do everything, as root and the daemon's user
+/// operator = { groups = ["operators"] }     # may look, trigger, cancel, pause
+/// viewer = { groups = ["staff", 1000] }     # may look
+/// own_jobs = "operate"                      # none | view | operate: what anybody may do with jobs that run as them
 ///
 /// [notify]
 /// sendmail = "/usr/sbin/sendmail"
@@ -50,8 +54,7 @@ pub(super) struct ConfigFile {
     pub log: Option<LogLevel>,
     pub log_format: Option<LogFormat>,
     pub trust_owners: Vec<u32>,
-    /// Name or number.
-    pub operator_group: Option<String>,
+    pub access: AccessFile,
     pub notify: NotifySettings,
     pub output: OutputBounds,
     /// As TOML; the same text for the same meaning, whatever the layout, since it is part of each job's revision.
@@ -89,7 +92,7 @@ impl ConfigFile {
                 .read("log_format", findings, |field, findings| values::choice(field, findings, &LogFormat::WORDS))
                 .map(|said| said.value),
             trust_owners: table.read("trust_owners", findings, owners).map(|said| said.value).unwrap_or_default(),
-            operator_group: table.field("access").and_then(|field| operator_group(&field, findings)),
+            access: table.field("access").map(|field| AccessFile::read(&field, findings)).unwrap_or_default(),
             notify: table.field("notify").map(|field| notify(&field, context, findings)).unwrap_or_default(),
             output: table.field("output").map(|field| output(&field, findings)).unwrap_or_default(),
             defaults: table
@@ -108,17 +111,6 @@ fn owners(field: &Field<'_, '_>, findings: &mut Findings) -> Option<Vec<u32>> {
         return None;
     };
     Some(elements.iter().filter_map(|element| element.number(findings, 0, u32::MAX - 1)).collect())
-}
-
-fn operator_group(field: &Field<'_, '_>, findings: &mut Findings) -> Option<String> {
-    let DeValue::Table(table) = field.value else {
-        field.wrong_kind(findings, "expected a table, [access]");
-        return None;
-    };
-    let mut access = Table::new(table, "access.");
-    let group = access.read("operator_group", findings, values::account);
-    access.finish(findings, &[]);
-    group.map(|said| said.value)
 }
 
 fn notify(field: &Field<'_, '_>, context: &ReadContext, findings: &mut Findings) -> NotifySettings {

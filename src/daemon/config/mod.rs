@@ -1,5 +1,6 @@
 //! [`Config`]: what the daemon goes by: defaults < `jobsd.toml` < environment < flags.
 
+mod access;
 mod error;
 mod file;
 mod flags;
@@ -18,7 +19,6 @@ use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{SFlag, fstat};
-use nix::unistd::Group;
 
 use super::jobs_dir::{Reading, Trust};
 use super::notices::NotifySettings;
@@ -27,6 +27,7 @@ use crate::places::Places;
 use crate::schedule::Zone;
 use crate::spec::{Authority, FILE_LIMIT};
 use crate::surroundings::Surroundings;
+pub use access::{AccessRules, Audience, Members, OwnJobs};
 pub use error::ConfigError;
 use file::ConfigFile;
 pub use flags::{Flags, LogLevel};
@@ -46,8 +47,8 @@ pub struct Config {
     pub log_format: Option<LogFormat>,
     /// Whose job files are believed.
     pub trust: Trust,
-    /// Members of this group may trigger, pause, cancel and read.
-    pub operator_group: Option<u32>,
+    /// Who may do what.
+    pub access: AccessRules,
     /// How much output is kept, and in which form.
     pub output: OutputBounds,
     /// What job files are read with.
@@ -65,7 +66,7 @@ impl Config {
     ///
     /// # Errors
     /// When the file is faulty, unreadable, not safe to use or (if it was asked for) missing, when an ordinary user
-    /// has no home, when the operators' group does not exist, or when a socket's path is too long.
+    /// has no home, when a user or a group of `[access]` does not exist, or when a socket's path is too long.
     pub fn load(flags: &Flags, around: &Surroundings) -> Result<Self, ConfigError> {
         let mut notes = Vec::new();
         let reading = reading(around, &mut notes);
@@ -79,13 +80,13 @@ impl Config {
         let paths = Paths::choose(flags, &said, usual.as_ref(), &mut notes)?;
         let owners = [flags.trust_owners.as_slice(), &said.trust_owners].concat();
         let calendars_dir = paths.calendars_dir.clone();
-        let group = said.operator_group.as_deref().map(|name| find_group(name, file.as_deref()));
+        let access = said.access.look_up(file.as_deref())?;
         Ok(Self {
             paths,
             log: flags.log.or(said.log).unwrap_or_default(),
             log_format: flags.log_format.or(said.log_format),
             trust: Trust::new(around.account.uid, &owners),
-            operator_group: group.transpose()?,
+            access,
             output: said.output,
             reading: Reading { defaults: said.defaults, calendars_dir, ..reading },
             notify: said.notify,
@@ -149,19 +150,4 @@ fn read_trusted(file: &mut File, path: &Path, trust: &Trust) -> Result<String, C
         return Err(unreadable(std::io::Error::other(format!("it is larger than {FILE_LIMIT} bytes"))));
     }
     Ok(text)
-}
-
-/// The number of a group that was said by name or number.
-fn find_group(name: &str, file: Option<&Path>) -> Result<u32, ConfigError> {
-    let group = Group::from_name(name).map_err(|errno| ConfigError::GroupUnknown {
-        name: name.to_owned(),
-        file: file.map(Path::to_owned),
-        source: Some(errno.into()),
-    })?;
-    let number = group.map(|group| group.gid.as_raw()).or_else(|| name.parse().ok());
-    number.ok_or_else(|| ConfigError::GroupUnknown {
-        name: name.to_owned(),
-        file: file.map(Path::to_owned),
-        source: None,
-    })
 }

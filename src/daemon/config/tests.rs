@@ -1,5 +1,6 @@
 //! Precedence, faults, and whose configuration is believed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 
@@ -60,7 +61,7 @@ fn nothing_said_at_all() {
     assert_eq!(config.paths.state_dir, home.path().join(".local/state/jobsd"));
     assert_eq!(config.paths.socket, Path::new("/run/user/1000/jobsd/jobsd.sock"));
     assert_eq!(config.paths.supervisor_socket, home.path().join(".local/state/jobsd/supervisor.sock"));
-    assert_eq!((config.log, config.operator_group, config.notes), (LogLevel::Info, None, Vec::new()));
+    assert_eq!((config.log, config.access, config.notes), (LogLevel::Info, AccessRules::default(), Vec::new()));
     assert_eq!(config.reading.timezone.name(), "Europe/Berlin");
     assert!(matches!(config.reading.authority, Authority::Only(account) if account.user == "alice"));
 }
@@ -93,14 +94,14 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
     write(
         &file,
         "jobs_dir = '/file/jobs.d'\nstate_dir = '/file/state'\nsocket = '/file/s.sock'\nlog = 'debug'\ntrust_owners = [7]\n\
-         [access]\noperator_group = 4242\n[defaults]\ntimeout = '1h'\n[defaults.environment]\nA = 'x'\n",
+         [access]\noperator = { groups = [4242] }\n[defaults]\ntimeout = '1h'\n[defaults.environment]\nA = 'x'\n",
     );
     let config = Config::load(&flags(&[]), &around(home.path())).unwrap();
     assert_eq!(config.file, Some(file));
     assert_eq!(config.paths.jobs_dir, Path::new("/file/jobs.d"));
     assert_eq!(config.paths.socket, Path::new("/file/s.sock"));
     assert_eq!(config.paths.supervisor_socket, Path::new("/file/state/supervisor.sock"));
-    assert_eq!((config.log, config.operator_group), (LogLevel::Debug, Some(4242)));
+    assert_eq!((config.log, config.access.operator.groups.keys().next()), (LogLevel::Debug, Some(&4242)));
     assert_eq!(config.trust, Trust::new(around(home.path()).account.uid, &[7]));
     assert_eq!(config.reading.defaults, "timeout = \"1h\"\n\n[environment]\nA = \"x\"\n");
 
@@ -255,15 +256,82 @@ fn the_layout_of_defaults_does_not_change_them() {
 }
 
 #[test]
-fn a_group_that_does_not_exist() {
+fn access_names_users_and_groups_that_exist() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join(".config/jobsd/jobsd.toml");
-    write(&file, "access.operator_group = 'no-such-group'");
-    let error = Config::load(&flags(&[]), &around(home.path())).unwrap_err();
-    assert_eq!(error.to_string(), "there is no group \"no-such-group\"");
-    assert!(error.hint().unwrap().contains(&file.display().to_string()));
-    write(&file, "access.operator_group = 'root'");
-    assert_eq!(Config::load(&flags(&[]), &around(home.path())).unwrap().operator_group, Some(0));
+    for (text, fault) in [
+        ("access.operator = { groups = ['no-such-group'] }", "there is no group \"no-such-group\""),
+        ("access.viewer = { users = ['no-such-user'] }", "there is no user \"no-such-user\""),
+    ] {
+        write(&file, text);
+        let error = Config::load(&flags(&[]), &around(home.path())).unwrap_err();
+        assert_eq!(error.to_string(), fault);
+        assert!(error.hint().unwrap().contains(&file.display().to_string()));
+    }
+    write(
+        &file,
+        "[access]\nadmin = { users = ['root', 7] }\noperator.groups = ['root']\nviewer = {}\nown_jobs = 'view'",
+    );
+    let access = Config::load(&flags(&[]), &around(home.path())).unwrap().access;
+    assert_eq!(access.admin, members(&[(0, "root"), (7, "7")], &[]));
+    assert_eq!(access.operator, members(&[], &[(0, "root")]));
+    assert_eq!((access.viewer, access.own_jobs), (Members::default(), OwnJobs::View));
+}
+
+fn members(users: &[(u32, &str)], groups: &[(u32, &str)]) -> Members {
+    let map = |said: &[(u32, &str)]| said.iter().map(|&(number, name)| (number, name.to_owned())).collect();
+    Members { users: map(users), groups: map(groups) }
+}
+
+#[test]
+fn the_socket_is_as_open_as_the_rules_need() {
+    let none = AccessRules::default;
+    let group = |gid| members(&[], &[(gid, "a")]);
+    for (rules, expected) in [
+        (none(), Audience::Daemon),
+        (AccessRules { operator: group(7), ..none() }, Audience::Group(7)),
+        (AccessRules { operator: group(7), viewer: group(7), ..none() }, Audience::Group(7)),
+        (AccessRules { operator: group(7), viewer: group(8), ..none() }, Audience::Everybody),
+        (AccessRules { admin: members(&[(1000, "a")], &[]), ..none() }, Audience::Everybody),
+        (AccessRules { own_jobs: OwnJobs::View, ..none() }, Audience::Everybody),
+        (AccessRules { operator: group(7), own_jobs: OwnJobs::Operate, ..none() }, Audience::Everybody),
+    ] {
+        assert_eq!(rules.audience(), expected, "{rules:?}");
+    }
+}
+
+#[test]
+fn faults_of_access() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join(".config/jobsd/jobsd.toml");
+    for (text, fault) in [
+        ("access.operator_group = 'x'", "write it as operator = { groups"),
+        ("access.users = ['x']", "say which role they have"),
+        ("access.own_jobs = 'all'", "none"),
+        ("access.admin = ['root']", "expected { users"),
+        ("access.admin.users = 'root'", "expected a list of names or numbers"),
+        ("access.viewer.users = ['a b']", "cannot be the name"),
+    ] {
+        write(&file, text);
+        let error = Config::load(&flags(&[]), &around(home.path())).unwrap_err();
+        let ConfigError::Faulty(faults) = &error else { panic!("{text}: {error}") };
+        assert!(faults.plain().contains(fault), "{text}: {}", faults.plain());
+    }
+}
+
+#[test]
+fn every_key_is_on_the_manual_page() {
+    let page = include_str!("../../../man/jobsd.toml.5").replace("\\-", "-");
+    let home = tempfile::tempdir().unwrap();
+    let text = "[access]\nadmin.users = [0]\noperator.users = [0]\nviewer.users = [0]\n[notify]\ntimeout = '1s'\n[output]\ntotal = '1GiB'";
+    write(&home.path().join(".config/jobsd/jobsd.toml"), text);
+    let keys = crate::spec::asked_keys(|| {
+        Config::load(&flags(&[]), &around(home.path())).unwrap();
+    });
+    assert!(keys.contains("access.viewer.users") && keys.contains("notify.sendmail"), "{keys:?}");
+    for key in keys {
+        assert!(page.contains(&key), "{key} is not in man/jobsd.toml.5");
+    }
 }
 
 #[test]
@@ -283,4 +351,22 @@ fn a_file_that_others_may_change() {
     let error = Config::load(&flags(&[]), &around(home.path())).unwrap_err();
     assert!(error.hint().unwrap().contains("--trust-owner 54321"), "{error}");
     assert!(Config::load(&flags(&["--trust-owner", "54321"]), &around(home.path())).is_ok());
+}
+
+#[test]
+fn every_key_is_in_the_man_page_and_nothing_else() {
+    let page = include_str!("../../../man/jobsd.toml.5");
+    let tables = ["access", "notify", "output"];
+    let text = tables.map(|table| format!("[{table}]\n")).concat();
+    let read = crate::spec::asked_keys(|| {
+        let home = tempfile::tempdir().unwrap();
+        write(&home.path().join("jobsd.toml"), &text);
+        let flags = Flags { config: Some(home.path().join("jobsd.toml")), ..Flags::default() };
+        Config::load(&flags, &around(home.path())).unwrap();
+    });
+    let read = read.iter().map(String::as_str).filter(|key| !tables.contains(key));
+    let told = page.lines().filter_map(|line| line.strip_prefix(".BR ").or(line.strip_prefix(".B [")));
+    let told =
+        told.filter(|line| line.contains('=') || line.ends_with(']')).filter_map(|line| line.split([' ', ']']).next());
+    assert_eq!(read.collect::<BTreeSet<_>>(), told.collect::<BTreeSet<_>>());
 }

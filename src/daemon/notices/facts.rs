@@ -149,10 +149,7 @@ impl Facts {
 /// Why a program could not be executed.
 fn cause(failure: &SetupFailure) -> String {
     let about = failure.path.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default();
-    let why = match failure.errno {
-        0 => String::new(),
-        errno => format!(": {}", nix::errno::Errno::from_raw(errno).desc()),
-    };
+    let why = failure.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
     format!("cannot {}{about}{why}", failure.step)
 }
 

@@ -65,6 +65,9 @@ pub(in crate::migrate) fn translate(entry: &Entry, origin: &Origin) -> Result<Tr
     let zone = zone(variable("CRON_TZ"), &mut changes)?;
     let schedule = schedule(entry, &mut changes)?;
     let mail = mail(variable("MAILTO").unwrap_or_default(), &mut changes);
+    if let Some(user) = user_word(entry, origin) {
+        changes.push(Change::UserWord { user: user.to_owned() });
+    }
     if entry.carriage_return {
         changes.push(Change::CarriageReturn);
     }
@@ -91,6 +94,13 @@ pub(in crate::migrate) fn translate(entry: &Entry, origin: &Origin) -> Result<Tr
     let user = draft.user.as_deref().filter(|&user| user != "root");
     let names = user.map_or_else(|| names.clone(), |user| names.clone().or_with(user));
     Ok(Translated { draft, names, zone, changes })
+}
+
+/// The first word of a command in a user's crontab, when it is a user: somebody pasted a line of a system crontab.
+fn user_word<'a>(entry: &'a Entry, origin: &Origin) -> Option<&'a str> {
+    let (word, _) = entry.command.split_once(char::is_whitespace)?;
+    let is_user = word == "root" || Some(word) == origin.owner.as_deref();
+    (origin.form == Form::User && is_user).then_some(word)
 }
 
 /// Whom cron mails what a job prints, one mailbox each.

@@ -65,6 +65,16 @@ fn mailto_goes_there_and_back() {
 }
 
 #[test]
+fn a_user_before_the_command_of_a_users_line_is_told() {
+    let finished = import("0 6 * * * root report --all\n0 7 * * * rootcheck --all\n0 8 * * * root\n", Form::User);
+    let told =
+        finished.jobs.iter().map(|job| job.changes.iter().any(|change| matches!(change, Change::UserWord { .. })));
+    assert_eq!(told.collect::<Vec<_>>(), [true, false, false]);
+    let finished = import("0 6 * * * root root report\n", Form::System);
+    assert!(finished.jobs[0].changes.is_empty());
+}
+
+#[test]
 fn input_behind_a_percent_sign_reaches_the_command() {
     let finished = import("0 0 * * * cd / && cat -n | sed 's/^ *//'%one%it's \\% two%INPUT%\n", Form::User);
     let job = &finished.jobs[0];

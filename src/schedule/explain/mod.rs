@@ -42,7 +42,7 @@ impl Class {
                  the first time"
             }
             Self::Interval => "follows elapsed time: changes of the clock neither stretch nor double it",
-            Self::Once => "runs at its moments and is over",
+            Self::Once => "runs once for each of its moments",
         }
     }
 }

@@ -9,16 +9,8 @@ impl One {
     fn ends_with(&mut self, run: u64, wait_status: i32, printed: u64) -> Decision {
         let id = RunId { job: self.name.clone(), number: run };
         let attempt = self.scheduler.snapshot().live[&id].current_attempt().expect("it runs");
-        let end = AttemptEnd {
-            ending: Ending::Exited { wait_status },
-            stopped: None,
-            started_at: Some(self.wall),
-            ended_at: self.wall,
-            usage: Usage::default(),
-            out_of_memory: None,
-            leftovers: crate::run::Leftovers::default(),
-            output: OutputSummary { bytes: printed, ..OutputSummary::default() },
-        };
+        let output = OutputSummary { bytes: printed, ..OutputSummary::default() };
+        let end = AttemptEnd { output, ..self.attempt_end(wait_status) };
         self.step(Event::Report(Report::Ended { attempt, end: end.into() }))
     }
 
@@ -42,16 +34,7 @@ impl One {
 
     /// The supervisor says how the delivery of a message ended.
     fn delivered(&mut self, notice: &Notice, wait_status: i32) -> Decision {
-        let end = AttemptEnd {
-            ending: Ending::Exited { wait_status },
-            stopped: None,
-            started_at: Some(self.wall),
-            ended_at: self.wall,
-            usage: Usage::default(),
-            out_of_memory: None,
-            leftovers: crate::run::Leftovers::default(),
-            output: OutputSummary::default(),
-        };
+        let end = self.attempt_end(wait_status);
         self.step(Event::Report(Report::Ended { attempt: notice.attempt(), end: end.into() }))
     }
 

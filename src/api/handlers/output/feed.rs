@@ -12,9 +12,11 @@ use super::{Place, absent, directory, next_run, read};
 use crate::api::error::ApiError;
 use crate::api::state::Api;
 use crate::api::types::{ErrorCode, OutputChunk, OutputLine, OutputMark, Stream, Time};
+use crate::api::view::View;
 use crate::causes::chain;
 use crate::output::{self, Filter, Output, Pattern, Piece, Sieve, Stamp};
 use crate::run::{Run, RunId};
+use crate::spec::JobName;
 
 /// How output is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -48,6 +50,7 @@ pub(super) enum Scope {
 /// Sends output to one client, attempt after attempt.
 pub(super) struct Feed {
     pub api: Api,
+    pub view: View,
     pub form: Form,
     pub timestamps: bool,
     pub follow: bool,
@@ -136,23 +139,29 @@ impl Feed {
         let directory = directory(&self.api, &run.id, place.attempt);
         let mut letter = Letter::new(self, &run.id, place.attempt);
         let position = if !self.follow || has_ended(run, place.attempt) {
-            self.what_is_there(directory, place, &mut letter).await?
+            self.what_is_there(&run.id.job, directory, place, &mut letter).await?
         } else {
             self.what_comes(run, directory, place, &mut letter).await?
         };
-        self.deliver(letter.finish()).await?;
+        self.deliver(&run.id.job, letter.finish()).await?;
         Ok(position)
     }
 
     /// Sends what an attempt has printed so far.
-    async fn what_is_there(&self, directory: PathBuf, place: Place, letter: &mut Letter) -> Result<u64, Stopped> {
+    async fn what_is_there(
+        &self,
+        job: &JobName,
+        directory: PathBuf,
+        place: Place,
+        letter: &mut Letter,
+    ) -> Result<u64, Stopped> {
         let mut pieces = Output::new(&directory).read(place.offset, self.filter);
         loop {
             let (rest, batch) = read(move || pieces.batch().map(|batch| (pieces, batch))).await?;
             if batch.is_empty() {
                 return Ok(rest.position());
             }
-            self.deliver(letter.write(batch)).await?;
+            self.deliver(job, letter.write(batch)).await?;
             pieces = rest;
         }
     }
@@ -180,7 +189,7 @@ impl Feed {
         let mut position = place.offset;
         while let Some(pieces) = follow.next().await.map_err(|fault| internal(&fault))? {
             position = pieces.last().map_or(position, Piece::end);
-            self.deliver(letter.write(pieces)).await?;
+            self.deliver(&run.id.job, letter.write(pieces)).await?;
         }
         Ok(position)
     }
@@ -192,14 +201,18 @@ impl Feed {
                 let mut bytes = Vec::new();
                 let mark = OutputMark { run: run.number, attempt, mark: "end".to_owned(), offset, bytes: 0 };
                 write_line(&mut bytes, &OutputLine::Mark(mark));
-                self.deliver(bytes).await
+                self.deliver(&run.job, bytes).await
             }
         }
     }
 
-    async fn deliver(&self, bytes: Vec<u8>) -> Result<(), Stopped> {
+    async fn deliver(&self, job: &JobName, bytes: Vec<u8>) -> Result<(), Stopped> {
         if bytes.is_empty() {
             return Ok(());
+        }
+        // Who follows for days may have lost the right to.
+        if !self.view.sees(&self.api, job) {
+            return Err(ApiError::new(ErrorCode::Forbidden, "the right to see this output was taken away").into());
         }
         self.client.send(Ok(bytes.into())).await.map_err(|_| Stopped::ClientGone)
     }

@@ -19,6 +19,7 @@ use crate::api::extract::{JobParam, QueryOf, RunParam};
 use crate::api::state::Api;
 use crate::api::stream::Received;
 use crate::api::types::{ErrorCode, Stream, Time};
+use crate::api::view::View;
 use crate::output::{self, Filter, Output, Pattern};
 use crate::run::{AttemptId, Run, RunId};
 use crate::scheduler::Announcement;
@@ -110,17 +111,19 @@ pub(in crate::api) struct Place {
 /// `GET /v1/jobs/{job}/runs/{number}/output`
 pub async fn output(
     State(api): State<Api>,
+    view: View,
     RunParam(id): RunParam,
     QueryOf(params): QueryOf<OutputParams>,
 ) -> Result<Response, ApiError> {
     let run = find(&api, &id).await?;
     let after = params.after.as_deref().map(parse_place).transpose()?;
-    answer(api, run, &params, after, Scope::Run).await
+    answer(api, view, run, &params, after, Scope::Run).await
 }
 
 /// `GET /v1/jobs/{job}/output`
 pub async fn of_job(
     State(api): State<Api>,
+    view: View,
     JobParam(job): JobParam,
     QueryOf(params): QueryOf<JobOutputParams>,
 ) -> Result<Response, ApiError> {
@@ -134,11 +137,12 @@ pub async fn of_job(
         None => (newest(&api, &job, previous, params.follow).await?, None),
     };
     let scope = if params.follow { Scope::Job } else { Scope::Run };
-    answer(api, run, &params, after, scope).await
+    answer(api, view, run, &params, after, scope).await
 }
 
 async fn answer(
     api: Api,
+    view: View,
     run: Run,
     params: &OutputParams,
     after: Option<Place>,
@@ -152,6 +156,7 @@ async fn answer(
     let (sender, receiver) = mpsc::channel(BATCHES_IN_FLIGHT);
     let feed = Feed {
         api,
+        view,
         form: params.format,
         timestamps: params.timestamps,
         follow: params.follow,
