@@ -13,7 +13,7 @@ use super::mailbox::Mailbox;
 use super::metrics::Metrics;
 use super::notices::NotifySettings;
 use super::shutdown::ShutdownMode;
-use crate::clock::Timestamp;
+use crate::clock::{Monotonic, Timestamp};
 use crate::schedule::{Boot, Calendars};
 use crate::scheduler::{Announcement, Answer, Command, LoadSummary, Named, Refusal, Snapshot};
 use crate::spec::{Fault, LoadedSpec};
@@ -90,6 +90,8 @@ pub enum SupervisorState {
     Connected {
         /// Its process.
         pid: u32,
+        /// Since when.
+        since: Monotonic,
     },
     /// Not connected; the loop tries again.
     Missing {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::handle::Published;
+use super::handle::{Published, SupervisorState};
 use super::mailbox::{Mailbox, Message};
 use super::output_keeper::OutputKeeper;
 use super::{Input, notices, system_clock};
@@ -22,6 +22,9 @@ use crate::supervisor::remove_run;
 
 /// Time between two rounds. In between a job may exceed its bound by what it runs meanwhile.
 const ROUND: Duration = Duration::from_secs(10);
+
+/// Time after which a supervisor that was connected again has told all that it has, and has heard that it is known.
+const SUPERVISOR_SETTLES: Duration = Duration::from_secs(5);
 
 /// Every so many rounds all jobs are looked at, for the bound by age, and the store is asked for what is due: each hour.
 const FULL_ROUND: u64 = 360;
@@ -64,13 +67,24 @@ impl Janitor {
                 let is_done = job.is_ad_hoc() && job.is_removed();
                 let records = if is_done { self.records(&name) } else { None };
                 let forgotten = self.tidy(&name, retention);
-                if records.is_some_and(|records| records == forgotten) {
+                if records.is_some_and(|records| records == forgotten) && self.supervisor_has_settled() {
                     // The loop takes it in behind what is forgotten here, which needs not be durable yet.
                     self.mailbox.send(Message::Input(Input::Event(Event::Discard(name.clone()), None)));
                 }
                 output.tend(&name, retention.output_bytes, system_clock::now().wall);
             }
             output.keep_total(system_clock::now().wall);
+        }
+    }
+
+    /// Whether the supervisor keeps nothing that it told in vain. With the job its numbers are forgotten: an end that came
+    /// late would be taken for that of a later run of the same name.
+    fn supervisor_has_settled(&self) -> bool {
+        match **self.published.supervisor.load() {
+            SupervisorState::Connected { since, .. } => {
+                system_clock::now().monotonic.saturating_since(since) >= SUPERVISOR_SETTLES
+            }
+            SupervisorState::Missing { .. } => false,
         }
     }
 

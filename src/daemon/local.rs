@@ -68,9 +68,8 @@ impl LocalWorld {
                 Ok(Message::Input(input)) => inputs.push(input),
                 Ok(Message::SupervisorConnected(link)) => {
                     tracing::info!(pid = link.supervisor().pid, "connected to the supervisor");
-                    self.published
-                        .supervisor
-                        .store(Arc::new(SupervisorState::Connected { pid: link.supervisor().pid }));
+                    let (pid, since) = (link.supervisor().pid, system_clock::now().monotonic);
+                    self.published.supervisor.store(Arc::new(SupervisorState::Connected { pid, since }));
                     self.link = Some(*link);
                     // Said again after each loss, which the service manager takes without harm.
                     self.manager.ready();

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{REBASE_THRESHOLD, Scheduler};
+use super::{Job, REBASE_THRESHOLD, Scheduler};
 use crate::clock::{Now, Timestamp};
 use crate::run::{RunId, Scheduled, Skip, SkipKey, SkipReason, Trigger};
 use crate::schedule::Occurrence;
@@ -189,11 +189,13 @@ impl Scheduler {
     /// A wall clock far behind a cursor sets the cursor back: waiting for it to be passed again could take years.
     pub(super) fn rebase(&mut self, now: Now) {
         self.rebase_watches(now);
+        // What is to run once and has had its time gets it no second time.
+        let had_its_time = |job: &Job| job.is_ad_hoc() && job.next.is_none();
         let behind: Vec<JobName> = self
             .snapshot
             .jobs
             .values()
-            .filter(|job| job.spec.is_some() && is_far_behind(now.wall, job.state.cursor))
+            .filter(|job| job.spec.is_some() && is_far_behind(now.wall, job.state.cursor) && !had_its_time(job))
             .map(|job| job.name.clone())
             .collect();
         for name in behind {

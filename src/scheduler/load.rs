@@ -68,8 +68,9 @@ impl Scheduler {
             summary.unchanged += 1;
             return;
         }
-        let same_schedule =
-            job.spec.as_ref().is_some_and(|old| old.enabled && spec.enabled && old.schedules == spec.schedules);
+        // An ad-hoc job that is done keeps its definition, and is not in force by it.
+        let same_schedule = !returned
+            && job.spec.as_ref().is_some_and(|old| old.enabled && spec.enabled && old.schedules == spec.schedules);
         if !same_schedule && !returned {
             // Under the old schedule everything until now is settled; the new one starts at now.
             self.settle_all(name, now);

@@ -31,6 +31,7 @@ pub enum Happening {
 #[derive(Clone, Copy, Debug)]
 pub enum Weather {
     Client,
+    AdHoc,
     Edit,
     ClockStep,
     SupervisorDies,
@@ -41,8 +42,9 @@ pub enum Weather {
 }
 
 impl Weather {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Client,
+        Self::AdHoc,
         Self::Edit,
         Self::ClockStep,
         Self::SupervisorDies,
@@ -56,6 +58,7 @@ impl Weather {
     pub const fn longest_pause(self) -> u64 {
         match self {
             Self::Client => 600,
+            Self::AdHoc => 2000,
             Self::Edit => 1800,
             Self::ClockStep => 20_000,
             Self::SupervisorDies | Self::LinkBreaks => 10_000,

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use jobsd::run::{RunId, RunState, Trigger};
-use jobsd::scheduler::{Answer, Command, Refusal, Selector};
+use jobsd::scheduler::{Answer, Command, JobState, Refusal, Selector};
 use jobsd::spec::JobName;
 
 use crate::world::SimWorld;
@@ -10,7 +10,11 @@ use crate::world::SimWorld;
 impl SimWorld {
     /// What a client asks for next. Some of it makes no sense, as with real ones.
     pub fn draw_command(&mut self) -> Command {
-        let job = if self.rng.chance(10_000) { JobName::new("nobody").expect("a name") } else { self.some_job() };
+        let job = match self.rng.below(100) {
+            0 => JobName::new("nobody").expect("a name"),
+            1..15 => self.some_ad_hoc(),
+            _ => self.some_job(),
+        };
         let jobs = match self.rng.below(4) {
             0 => Selector::All,
             1 => Selector::Tag("red".into()),
@@ -56,10 +60,16 @@ impl SimWorld {
             (Command::Cancel { .. } | Command::CancelAll { .. }, Ok(Answer::Cancelled(runs))) => {
                 runs.iter().for_each(|run| self.is_being_stopped(run));
             }
+            (Command::CancelAll { job }, Ok(Answer::Withdrawn(name))) => {
+                assert_eq!(job, name, "another job is taken back");
+                let waits = self.store.jobs.get(name).is_some_and(|state| state.removed_at.is_none());
+                assert!(!waits || others_wait, "{name} is said to be taken back, and waits for its time");
+            }
             // With another question in the same commit nobody can tell any more.
             (Command::Pause { until, .. }, Ok(Answer::Paused(names))) if !others_wait => {
                 let over = until.is_some_and(|until| until <= self.life.latest);
-                let awake = names.iter().find(|name| self.store.jobs[*name].paused.is_none());
+                let is_awake = |state: &JobState| state.paused.is_none() && state.removed_at.is_none();
+                let awake = names.iter().find(|name| is_awake(&self.store.jobs[*name]));
                 assert!(over || awake.is_none(), "{awake:?} is said to be paused");
             }
             (Command::Resume { .. }, Ok(Answer::Resumed(names))) if !others_wait => {

@@ -37,4 +37,7 @@ counts! {
     disk_troubles: "failures of the disk",
     failed_commits: "refused commits",
     held_back: "loads held back",
+    defined: "ad-hoc jobs",
+    discarded: "of them forgotten",
+    repeated_ends: "ends told again to another engine",
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jobsd::clock::{BootId, Monotonic, Now, Timestamp};
 use jobsd::run::{
-    AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure, StopReason, Stopped, Usage,
+    AttemptEnd, AttemptId, Ending, LaunchPlan, Leftovers, OutputSummary, Report, RunId, SetupFailure, StopReason,
+    Stopped, Usage,
 };
 use jobsd::schedule::Boot;
 use jobsd::spec::JobName;
@@ -26,6 +27,8 @@ pub struct HostAttempt {
     pub end: Option<AttemptEnd>,
     /// When that was, by this boot's monotonic clock.
     pub ended: Option<(BootId, Monotonic)>,
+    /// Its job was forgotten, and its directory with it; the supervisor alone still knows of it.
+    pub is_stale: bool,
 }
 
 /// A future happening on the machine.
@@ -48,6 +51,10 @@ pub struct Host {
     alive: BTreeSet<AttemptId>,
     /// Attempts that the present supervisor watches, or whose end it keeps until it is acknowledged.
     watched: BTreeSet<AttemptId>,
+    /// Those of them that it has written down for the one after it.
+    journal: BTreeSet<AttemptId>,
+    /// The supervisor has just begun, and has not read what the one before it wrote down.
+    is_new: bool,
 }
 
 const SIGTERM_STATUS: i32 = 15;
@@ -55,7 +62,14 @@ const SIGTERM_STATUS: i32 = 15;
 impl Host {
     pub fn new() -> Self {
         let boot = Boot { id: BootId::new("boot-1"), at: Timestamp::UNIX_EPOCH, seen_at: Timestamp::UNIX_EPOCH };
-        Self { boot, attempts: BTreeMap::new(), alive: BTreeSet::new(), watched: BTreeSet::new() }
+        Self {
+            boot,
+            attempts: BTreeMap::new(),
+            alive: BTreeSet::new(),
+            watched: BTreeSet::new(),
+            journal: BTreeSet::new(),
+            is_new: false,
+        }
     }
 
     /// Live processes of a job.
@@ -84,6 +98,7 @@ impl Host {
             stop: None,
             end: None,
             ended: None,
+            is_stale: false,
         };
         let mut later = Vec::new();
         if rng.chance(30_000) {
@@ -99,7 +114,7 @@ impl Host {
             }
             self.alive.insert(id.clone());
         }
-        self.watched.insert(id.clone());
+        self.watch(&id);
         self.attempts.insert(id.clone(), attempt);
         (self.find(&id, now), later)
     }
@@ -107,12 +122,46 @@ impl Host {
     /// The supervisor is asked what became of an attempt, and takes it under its eyes if it lives.
     pub fn find(&mut self, id: &AttemptId, now: Now) -> Vec<Report> {
         let Some(attempt) = self.attempts.get_mut(id) else { return vec![Report::NoTrace { attempt: id.clone() }] };
-        if attempt.alive {
-            self.watched.insert(id.clone());
-        } else if attempt.end.is_none() {
+        let is_news = attempt.alive || attempt.end.is_none();
+        if !attempt.alive && attempt.end.is_none() {
             attempt.finish(Ending::Unseen, &self.boot.id, now);
         }
-        vec![attempt.report(id)]
+        let report = attempt.report(id);
+        if is_news {
+            self.watch(id);
+        }
+        vec![report]
+    }
+
+    fn watch(&mut self, id: &AttemptId) {
+        self.watched.insert(id.clone());
+        self.journal.insert(id.clone());
+    }
+
+    /// A new supervisor begins with what the one before it had written down: it watches what lives, and keeps the ends that
+    /// nobody acknowledged.
+    pub fn take_over(&mut self, now: Now) {
+        if !std::mem::take(&mut self.is_new) {
+            return;
+        }
+        self.journal.retain(|id| self.attempts.contains_key(id));
+        for id in &self.journal {
+            let attempt = self.attempts.get_mut(id).expect("the others were just dropped");
+            if !attempt.alive && attempt.end.is_none() {
+                attempt.finish(Ending::Unseen, &self.boot.id, now);
+            }
+            self.watched.insert(id.clone());
+        }
+    }
+
+    /// A job is forgotten, and the directories of its runs are gone. What the supervisor still keeps of it is a danger to a
+    /// later job of that name.
+    pub fn forget_job(&mut self, job: &JobName) {
+        let watched = &self.watched;
+        self.attempts.retain(|id, _| id.run.job != *job || watched.contains(id));
+        for (id, attempt) in &mut self.attempts {
+            attempt.is_stale |= id.run.job == *job;
+        }
     }
 
     /// What a supervisor says of everything it has, to an engine that has just connected.
@@ -122,6 +171,10 @@ impl Host {
 
     pub fn acknowledge(&mut self, id: &AttemptId) {
         self.watched.remove(id);
+        self.journal.remove(id);
+        if self.attempts.get(id).is_some_and(|attempt| attempt.is_stale) {
+            self.attempts.remove(id);
+        }
     }
 
     pub fn stop(&mut self, id: &AttemptId, reason: StopReason, rng: &mut Rng) -> Vec<(u64, HostEvent)> {
@@ -167,6 +220,7 @@ impl Host {
             self.attempts.get_mut(id).expect("what lives has a directory").parented = false;
         }
         self.watched.clear();
+        self.is_new = true;
     }
 
     /// Everything dies, and with it the memory of which directories were on the disk already.
@@ -179,6 +233,7 @@ impl Host {
                 self.attempts.remove(&id);
             }
         }
+        self.journal.retain(|_| !rng.chance(100_000));
     }
 }
 
@@ -196,6 +251,7 @@ impl HostAttempt {
             ending,
             stopped: self.stop.map(|reason| Stopped { reason, rung: None }),
             out_of_memory: None,
+            leftovers: Leftovers::default(),
             started_at: Some(self.started_at),
             ended_at: now.wall,
             usage: Usage::default(),

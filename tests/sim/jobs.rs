@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use jobsd::clock::Timestamp;
 use jobsd::schedule::{Entry, Rule, ScheduleSet, Zone};
 use jobsd::spec::{
     Backoff, CatchUp, CatchUpPolicy, Channel, Command, Environment, Identity, JobName, JobSpec, LoadedSpec,
@@ -71,6 +73,18 @@ pub fn draw(name: &JobName, crowd: bool, rng: &mut Rng) -> Arc<LoadedSpec> {
     };
     let path = format!("/jobs.d/{name}.toml").into();
     Arc::new(LoadedSpec { spec: Arc::new(spec), source, path })
+}
+
+/// A definition that a client asks for: once, now or at a moment to come.
+pub fn draw_ad_hoc(name: &JobName, now: Timestamp, rng: &mut Rng) -> Arc<LoadedSpec> {
+    let loaded = draw(name, false, rng);
+    let at = now + TimeDelta::seconds(rng.between(1, 8000).cast_signed());
+    let moment = format!("at {}", at.format("%Y-%m-%dT%H:%M:%SZ"));
+    let entry = || Entry::new(Rule::parse_short(&moment, name.as_str()).expect("a moment"), Zone::utc());
+    let entries = if rng.chance(500_000) { vec![entry()] } else { Vec::new() };
+    let schedules = ScheduleSet::new(entries, name.as_str()).expect("it fires");
+    let spec = Arc::new(JobSpec { schedules, enabled: true, ..JobSpec::clone(&loaded.spec) });
+    Arc::new(LoadedSpec { spec, source: loaded.source.clone(), path: loaded.path.clone() })
 }
 
 /// Some events with one or two targets, and bounds that are reached now and then.

@@ -8,6 +8,7 @@
 //! SIM_JOB=job-3 SIM_SEED=42 cargo test …                 what concerns this job
 //! ```
 
+mod ad_hoc;
 mod agenda;
 mod checks;
 mod clients;

@@ -40,7 +40,12 @@ impl Store {
                 let before = self.jobs.insert(name.clone(), JobState::clone(state));
                 before.map_or(Before::Nothing, |before| Before::Job(Box::new(before)))
             }
-            Change::ForgetJob(name) => unreachable!("{name}: the simulator defines no ad-hoc jobs"),
+            Change::ForgetJob(name) => {
+                let before = self.jobs.remove(name).unwrap_or_else(|| panic!("{name} is forgotten, and was not there"));
+                let left = self.runs.keys().find(|id| id.job == *name);
+                assert!(left.is_none(), "{name} is forgotten, and {left:?} is there");
+                Before::Job(Box::new(before))
+            }
             Change::Source(revision, job, _) => {
                 self.sources.entry(job.clone()).or_default().insert(revision.clone());
                 Before::Nothing

@@ -89,7 +89,8 @@ fn described(change: &Change, before: &Before) -> Option<String> {
             Some(format!("message {} of {} ({event}), {failed} deliveries failed", notice.number, notice.job))
         }
         (Change::ForgetNotice(name, number), _) => Some(format!("message {number} of {name} leaves")),
-        (Change::Source(..) | Change::ForgetSource(..) | Change::ForgetJob(_), _) => None,
+        (Change::ForgetJob(name), _) => Some(format!("{name} is forgotten")),
+        (Change::Source(..) | Change::ForgetSource(..), _) => None,
     }
 }
 

@@ -11,6 +11,7 @@ use jobsd::run::{AttemptId, LaunchPlan, Notice, Report};
 use jobsd::scheduler::{Answer, Change, Command, Effect, Event, Refusal, Snapshot, Wake};
 use jobsd::spec::{Environment, Identity, JobName, OutputPolicy, ProcessSpec, SpecEntry, StopPolicy};
 
+use crate::ad_hoc::Definition;
 use crate::agenda::{Agenda, Happening, Weather};
 use crate::checks::{Checks, Commit, Life, bounds, policies};
 use crate::clocks::{Clocks, HOUR, MINUTE, SECOND};
@@ -26,6 +27,16 @@ const STEP_LIMIT: u64 = 3_000_000;
 
 /// A ticket: who waits for an answer.
 pub type Question = u64;
+
+/// What is to be answered.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// A load of the job files.
+    Load,
+    Command(Command),
+    /// An ad-hoc job.
+    Define(Definition),
+}
 
 pub struct SimWorld {
     pub rng: Rng,
@@ -48,11 +59,13 @@ pub struct SimWorld {
     pub commit: Option<Vec<Change>>,
     pub connection: Option<u64>,
     connections: u64,
+    /// When the present connection was made, by real time.
+    pub connected_at: u64,
     pub dead: bool,
     /// How it goes down, when it was asked to.
     pub leaving: Option<ShutdownMode>,
-    /// What clients asked and were not answered yet; a load of the job files has no command.
-    pub questions: BTreeMap<Question, Option<Command>>,
+    /// What was asked and not answered yet.
+    pub questions: BTreeMap<Question, Asked>,
     asked: Question,
     /// The last load was not taken over.
     pub held_back: bool,
@@ -87,6 +100,7 @@ impl SimWorld {
             commit: None,
             connection: None,
             connections: 0,
+            connected_at: 0,
             dead: false,
             leaving: None,
             questions: BTreeMap::new(),
@@ -120,14 +134,26 @@ impl SimWorld {
     /// A question to the loop.
     pub fn ask(&mut self, event: Event) -> Input<Question> {
         self.asked += 1;
-        let command = if let Event::Command(command) = &event { Some(command.clone()) } else { None };
-        self.questions.insert(self.asked, command);
+        let asked = match &event {
+            Event::Command(command) => Asked::Command(command.clone()),
+            &Event::Define { ref job, uid, named } => {
+                Asked::Define(Definition { name: job.spec.name.clone(), uid, named })
+            }
+            _ => Asked::Load,
+        };
+        self.questions.insert(self.asked, asked);
         Input::Event(event, Some(self.asked))
     }
 
     /// What one commit holds becomes durable; every checker looks at it.
     pub fn make_durable(&mut self, changes: &[Change]) {
         let applied: Vec<(&Change, Before)> = changes.iter().map(|change| (change, self.store.apply(change))).collect();
+        for change in changes {
+            if let Change::ForgetJob(name) = change {
+                self.host.forget_job(name);
+                self.counts.discarded += 1;
+            }
+        }
         self.say_committed(&applied);
         let Self { checks, store, host, specs, life, clocks, .. } = self;
         checks.committed(&Commit { applied: &applied, store, host, specs, now: clocks.now(), life });
@@ -150,8 +176,13 @@ impl SimWorld {
             Happening::Connect => {
                 self.connections += 1;
                 self.connection = Some(self.connections);
+                self.connected_at = self.clocks.elapsed;
                 self.say("link", || "the supervisor is connected".into());
-                self.send_reports((self.host.inventory(), Vec::new()));
+                self.host.take_over(self.clocks.now());
+                let inventory = self.host.inventory();
+                self.counts.repeated_ends +=
+                    inventory.iter().filter(|report| matches!(report, Report::Ended { .. })).count() as u64;
+                self.send_reports((inventory, Vec::new()));
                 inputs.push(Input::Event(Event::SupervisorConnected, None));
             }
             Happening::Weather(weather) => {
@@ -191,6 +222,10 @@ impl SimWorld {
                 self.say("client", || format!("{command:?}"));
                 inputs.push(self.ask(Event::Command(command)));
             }
+            Weather::AdHoc => {
+                let event = self.draw_ad_hoc();
+                inputs.push(self.ask(event));
+            }
             Weather::Edit => {
                 self.edit_files();
                 let forced = self.rng.chance(100_000);
@@ -212,7 +247,10 @@ impl SimWorld {
                     self.disk_fails();
                 }
             }
-            Weather::Retention => inputs.push(Input::Forget(self.draw_forgotten())),
+            Weather::Retention => {
+                inputs.push(Input::Forget(self.draw_forgotten()));
+                self.discard_one(inputs);
+            }
             Weather::Leave => {
                 let mode = *self.rng.pick(&[ShutdownMode::LeaveRuns, ShutdownMode::Drain, ShutdownMode::StopRuns]);
                 self.say("engine", || format!("is asked to go down: {mode:?}"));
@@ -270,7 +308,7 @@ impl SimWorld {
     }
 
     fn launch(&mut self, plan: &LaunchPlan) {
-        self.checks.launches.is_durable(plan, &self.store, &self.specs);
+        self.checks.launches.is_durable(plan, &self.host, &self.store, &self.specs);
         let id = &plan.attempt;
         let is_new = !self.host.attempts.contains_key(id);
         let course = self.host.launch(plan, self.clocks.now(), &mut self.rng);
@@ -395,19 +433,20 @@ impl World for SimWorld {
         self.say("answer", || format!("{asked:?}: {answer:?}"));
         self.counts.answers += 1;
         match (&asked, &answer) {
-            (Some(command), answer) => self.check_answer(command, answer, others_wait),
-            (None, Ok(Answer::Loaded(summary))) => {
+            (Asked::Command(command), answer) => self.check_answer(command, answer, others_wait),
+            (Asked::Define(asked), answer) => self.check_definition(asked, answer, others_wait),
+            (Asked::Load, Ok(Answer::Loaded(summary))) => {
                 self.held_back = summary.held_back.is_some();
                 self.counts.held_back += u64::from(self.held_back);
             }
-            (None, Err(Refusal::StoreFailed)) => assert!(self.store_was_bad(), "a load is refused for nothing"),
-            (None, answer) => panic!("{answer:?} is no answer to a load"),
+            (Asked::Load, Err(Refusal::StoreFailed)) => assert!(self.store_was_bad(), "a load is refused for nothing"),
+            (Asked::Load, answer) => panic!("{answer:?} is no answer to a load"),
         }
     }
 
     fn late_ticket(&mut self) -> Option<Question> {
         self.asked += 1;
-        self.questions.insert(self.asked, None);
+        self.questions.insert(self.asked, Asked::Load);
         Some(self.asked)
     }
 

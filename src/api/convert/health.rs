@@ -49,7 +49,7 @@ pub fn ready(handle: &Handle) -> types::Ready {
 fn readiness(supervisor: &SupervisorState, store: &WriteState, draining: bool) -> types::Ready {
     let mut problems = Vec::new();
     let supervisor_pid = match supervisor {
-        SupervisorState::Connected { pid } => Some(*pid),
+        SupervisorState::Connected { pid, since: _ } => Some(*pid),
         SupervisorState::Missing { reason } => {
             problems.push(format!("there is no connection to the supervisor: {reason}"));
             None
@@ -177,10 +177,12 @@ pub const fn is_failure(outcome: &Outcome) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Monotonic;
 
     #[test]
     fn whatever_keeps_runs_from_starting_is_told() {
-        let connected = SupervisorState::Connected { pid: 7 };
+        let connected =
+            SupervisorState::Connected { pid: 7, since: Monotonic::from_duration(std::time::Duration::ZERO) };
         let missing = SupervisorState::Missing { reason: "Connection refused".to_owned() };
         let failing =
             WriteState::Failing { reason: "No space left on device".to_owned(), disk_full: true, failures: 3 };

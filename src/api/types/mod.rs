@@ -42,7 +42,8 @@ pub use notice::{Delivery, NoticesHealth, NotifyTarget, NotifyTestRequest, Notif
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use process::{Bandwidth, Isolation, Limits, Process, Rlimit};
 pub use run::{
-    Attempt, Cancelled, Entry, HistoryPage, OutOfMemory, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered,
+    Attempt, Cancelled, Entry, HistoryPage, Leftovers, OutOfMemory, OutputBytes, Run, Runs, SetupFailure, SkipSpan,
+    Triggered,
 };
 pub use state::{Acknowledged, Compacted, ExportRequest, Exported};
 pub use statistics::{Halves, JobStatistics, Quantiles, StatisticsPage};

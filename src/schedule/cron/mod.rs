@@ -3,6 +3,7 @@
 mod days;
 mod expression;
 mod field;
+mod same_day;
 mod strand;
 #[cfg(test)]
 mod tests;

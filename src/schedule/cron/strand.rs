@@ -2,7 +2,8 @@
 //!
 //! The `cron` crate searches times of day, months and plain days. It is asked about the naive wall clock, disguised as
 //! UTC, and never about a zone, where it goes backwards in overlaps. It also joins its two day fields by "and" only, so
-//! an "or" becomes two strands, the earlier of which wins; days that it does not know are filtered from a superset.
+//! an "or" becomes two strands, the earlier of which wins; days that it does not know are filtered from a superset. It is
+//! spared the question where the answer lies on the same day.
 
 use std::str::FromStr;
 
@@ -10,6 +11,7 @@ use chrono::{DateTime, Datelike, NaiveDate};
 
 use super::days::Days;
 use super::expression::{DayRule, Expression};
+use super::same_day::SameDay;
 use super::unit::{Unit, Values};
 use crate::schedule::segments::HORIZON;
 
@@ -40,6 +42,7 @@ impl Cron {
 /// What the crate can search in one go.
 #[derive(Clone, Debug)]
 struct Strand {
+    same_day: SameDay,
     schedule: cron::Schedule,
     filter: Option<Box<DateFilter>>,
 }
@@ -80,14 +83,13 @@ impl Strand {
         ]
         .join(" ");
         let schedule = cron::Schedule::from_str(&text).expect("the text is built from checked values");
-        Some(Self { schedule, filter })
+        Some(Self { same_day: SameDay::new(expression, &days, &weekdays), schedule, filter })
     }
 
     fn next_local(&self, from: i64) -> Option<i64> {
         let mut from = from;
         loop {
-            let before = DateTime::from_timestamp(from.max(0) - 1, 0)?;
-            let found = self.schedule.after(&before).next()?.timestamp();
+            let found = self.search(from.max(0))?;
             if found >= HORIZON {
                 return None;
             }
@@ -98,6 +100,14 @@ impl Strand {
                 Verdict::Over => return None,
             }
         }
+    }
+
+    /// The first time at or after `from` on one of the days that the crate knows.
+    fn search(&self, from: i64) -> Option<i64> {
+        self.same_day.next(from).or_else(|| {
+            let before = DateTime::from_timestamp(from - 1, 0)?;
+            Some(self.schedule.after(&before).next()?.timestamp())
+        })
     }
 }
 

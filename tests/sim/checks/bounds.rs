@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jobsd::clock::Timestamp;
 use jobsd::daemon::COMMIT_LIMIT;
 use jobsd::run::{SkipKey, SkipReason};
-use jobsd::scheduler::{Change, VANISH_ALARM_MINIMUM};
+use jobsd::scheduler::{Change, JobState, VANISH_ALARM_MINIMUM};
 use jobsd::spec::{ATTEMPTS_LIMIT, JobName, QUEUE_LIMIT, Revision};
 
 use super::{Commit, Touched};
@@ -41,7 +41,7 @@ impl Bounds {
         let mut news = false;
         for (change, before) in commit.applied {
             if let (Change::Job(name, state), Before::Job(old)) = (change, before)
-                && let (Some(at), None, Some(_)) = (state.removed_at, old.removed_at, &old.revision)
+                && let (Some(at), None, Some(_), None) = (state.removed_at, old.removed_at, &old.revision, state.ad_hoc)
             {
                 let names = self.removed.take().filter(|(before, _)| *before == at).map(|(_, names)| names);
                 self.removed.insert((at, names.unwrap_or_default())).1.insert(name.clone());
@@ -50,7 +50,8 @@ impl Bounds {
         }
         let Some((at, names)) = self.removed.as_ref().filter(|_| news) else { return };
         let others = commit.store.jobs.iter().filter(|(name, _)| !names.contains(*name)).map(|(_, state)| state);
-        let kept = others.filter(|state| state.removed_at.is_none() && state.revision.is_some()).count();
+        let is_file = |state: &&JobState| state.revision.is_some() && state.ad_hoc.is_none();
+        let kept = others.filter(|state| state.removed_at.is_none()).filter(is_file).count();
         assert!(
             names.len() < VANISH_ALARM_MINIMUM || names.len() <= kept || commit.life.forced_at.contains(at),
             "{} jobs vanish at once, {kept} are left, and nobody said that they may",

@@ -33,6 +33,11 @@ struct Account {
 }
 
 impl Coverage {
+    /// A job was forgotten: what it skipped is no part of a later job of that name.
+    pub fn forget_job(&mut self, job: &JobName) {
+        self.forgotten.retain(|(name, _), _| name != job);
+    }
+
     pub fn every_occurrence_is_covered_once(&mut self, touched: &Touched<'_>) {
         let name = touched.name;
         let mut account = Account::default();
@@ -105,8 +110,15 @@ impl Account {
         if let Some(spec) = in_force(old) {
             self.given.extend(spec.schedules.between(old.cursor, new.cursor, &context).map(|occurrence| occurrence.at));
             if let Some(removed_at) = new.removed_at {
-                let left = spec.schedules.next(new.cursor, &context).filter(|next| next.at <= removed_at);
-                assert!(left.is_none(), "{name}: deleted, and {left:?} has no record");
+                let left = spec.schedules.next(new.cursor, &context);
+                match old.ad_hoc {
+                    // It was taken back before its run; that has its record, too.
+                    Some(_) => self.given.extend(left.map(|next| next.at)),
+                    None => {
+                        let left = left.filter(|next| next.at <= removed_at);
+                        assert!(left.is_none(), "{name}: deleted, and {left:?} has no record");
+                    }
+                }
             }
         }
         // A schedule that comes into force begins then: it invents no misses.

@@ -43,6 +43,17 @@ impl History {
         self.finished += totals_add_up(touched);
     }
 
+    /// Who asked for an ad-hoc job has its history; nobody else goes on with it.
+    pub fn nobody_takes_a_history_over(touched: &Touched<'_>) {
+        for (change, before) in &touched.applied {
+            if let (Change::Job(name, state), Before::Job(old)) = (change, before)
+                && let (Some(now), Some(then)) = (state.ad_hoc, old.ad_hoc)
+            {
+                assert_eq!(now, then, "{name} goes on with the history of somebody else's");
+            }
+        }
+    }
+
     /// A client was told that this run will be.
     pub fn promise(&mut self, run: RunId, store: &Store) {
         let durable = store.runs.get(&run).unwrap_or_else(|| panic!("{run} is promised before it is durable"));
@@ -64,6 +75,7 @@ fn end_was_seen(run: &Run, attempt: &Attempt, end: &AttemptEnd, host: &Host) {
         return assert_eq!(end.ending, Ending::Unseen, "{id} never ran");
     };
     assert!(!seen.alive, "{id} has an end, and lives");
+    assert!(!seen.is_stale, "{id} has the end of an attempt of a job that was forgotten");
     let lost = end.ending == Ending::Unseen;
     assert!(!lost || seen.may_be_lost(&host.boot.id), "{id} was lost without a cause");
     if let Some(wrote) = &seen.end {

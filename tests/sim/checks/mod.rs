@@ -93,8 +93,15 @@ impl Checks {
             policies::retries_follow_the_policy(touched);
             policies::nothing_begins_during_a_hold(touched);
             self.history.history_says_what_the_machine_saw(touched);
+            history::History::nobody_takes_a_history_over(touched);
             self.bounds.memory_and_queues_are_bounded(touched);
             notices::failures_are_told_with_their_record(touched);
+        }
+        for (change, _) in commit.applied {
+            if let Change::ForgetJob(name) = change {
+                self.launches.forget_job(name);
+                self.coverage.forget_job(name);
+            }
         }
         self.bounds.few_jobs_vanish_at_once(commit);
         notices::messages_leave_for_a_reason(commit);

@@ -62,7 +62,10 @@ fn reason_is_true(skip: &Skip, touched: &Touched<'_>) {
     let is_true = match skip.reason {
         SkipReason::ClockRebased => true,
         SkipReason::Unknown => false,
-        SkipReason::Paused => touched.states().any(|state| state.paused.is_some()),
+        // A pause gives up a catch-up that waits for its turn; that may have been the end of an ad-hoc job.
+        SkipReason::Paused => touched
+            .states()
+            .any(|state| state.paused.is_some() || (state.ad_hoc.is_some() && state.removed_at.is_some())),
         SkipReason::Removed => touched.states().any(|state| state.removed_at.is_some()),
         SkipReason::Rescheduled
         | SkipReason::Missed
