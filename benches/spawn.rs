@@ -5,7 +5,8 @@
 //! time. Then: how fast output is taken down, beside `cat` into a file, and what the supervisor's memory is with a thousand
 //! runs at once.
 //!
-//! `cargo bench --bench spawn -- cost`, `capture` or `crowd` makes one of the three.
+//! `cargo bench --bench spawn -- cost`, `capture` or `crowd` makes one of the three; `cost strict` one kind of runs alone,
+//! for a profiler.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the real clock")]
 
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,7 @@ use jobsd::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, Report};
 use jobsd::spec::{Environment, Identity, Isolation, Network, OutputPolicy, ProcessSpec, Profile, StopPolicy};
 use jobsd::supervisor::{Incoming, Link, Request};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -31,13 +33,13 @@ const PRINTINGS: usize = 5;
 const CROWD: u64 = 1000;
 
 fn main() {
-    let wanted = |name: &str| {
-        let mut names = std::env::args().skip(1).filter(|word| !word.starts_with('-')).peekable();
-        names.peek().is_none() || names.any(|word| word == name)
-    };
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
     let supervisor = Supervisor::start();
     if wanted("cost") {
-        cost(&supervisor);
+        cost(&supervisor, |kind| {
+            !words.iter().any(|word| KINDS.contains(&word.as_str())) || words.iter().any(|word| word == kind)
+        });
     }
     if wanted("capture") {
         capture(&supervisor);
@@ -47,36 +49,57 @@ fn main() {
     }
 }
 
-fn cost(supervisor: &Supervisor) {
+/// What is measured, and what `cost` may be followed by.
+const KINDS: [&str; 6] = ["bare", "namespaces", "none", "basic", "strict", "network"];
+
+fn cost(supervisor: &Supervisor, wanted: impl Fn(&str) -> bool) {
+    let profile = |profile| Some(Isolation::of_profile(profile));
     let network = Isolation { network: Network::None, ..Isolation::of_profile(Profile::Strict) };
-    let kinds: [(&str, Option<Isolation>); 5] = [
-        ("bare loop", None),
-        ("none", Some(Isolation::of_profile(Profile::None))),
-        ("basic", Some(Isolation::of_profile(Profile::Basic))),
-        ("strict", Some(Isolation::of_profile(Profile::Strict))),
-        ("strict without network", Some(network)),
-    ];
-    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); kinds.len()];
+    let isolations =
+        [None, None, profile(Profile::None), profile(Profile::Basic), profile(Profile::Strict), Some(network)];
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); KINDS.len()];
     let mut number = 0;
     for _ in 0..ROUNDS {
-        for ((_, isolation), times) in kinds.iter().zip(&mut times) {
-            let begun = Instant::now();
+        for ((kind, isolation), times) in
+            KINDS.iter().zip(&isolations).zip(&mut times).filter(|((kind, _), _)| wanted(kind))
+        {
             for _ in 0..RUNS {
                 number += 1;
+                let begun = Instant::now();
                 match isolation {
-                    None => bare(),
                     Some(isolation) => supervisor.run(number, isolation),
+                    None if *kind == "bare" => bare(),
+                    None => in_namespaces(),
                 }
+                times.push(begun.elapsed());
             }
-            times.push(begun.elapsed() / RUNS);
         }
     }
-    let medians: Vec<Duration> = times.iter_mut().map(|times| median(times)).collect();
-    for ((name, _), median) in kinds.iter().zip(&medians) {
-        let micros = median.as_secs_f64() * 1e6;
-        let above = (median.as_secs_f64() - medians[1].as_secs_f64()) * 1e6;
-        println!("{name:<24} {micros:>8.0} µs a run {above:>+8.0} µs against none");
+    println!("µs a run   least  quarter   median");
+    for (kind, times) in KINDS.iter().zip(&mut times).filter(|(_, times)| !times.is_empty()) {
+        times.sort_unstable();
+        let [least, quarter, median] =
+            [0, times.len() / 4, times.len() / 2].map(|place| times[place].as_secs_f64() * 1e6);
+        println!("{kind:<10} {least:>5.0}  {quarter:>7.0}  {median:>7.0}");
     }
+}
+
+/// The kernel's part of what a strict run is put into: new process numbers and mounts, in which nothing is changed.
+fn in_namespaces() {
+    let flags = libc::c_long::from(libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::SIGCHLD);
+    let program = c"/bin/true";
+    let arguments = [program.as_ptr(), std::ptr::null()];
+    // SAFETY: as fork(2): the child calls nothing but execve and _exit, on values made before.
+    let child = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    if child == 0 {
+        // SAFETY: program and arguments are live and end with NUL and null; _exit has no preconditions.
+        unsafe {
+            libc::execv(program.as_ptr(), arguments.as_ptr());
+            libc::_exit(1)
+        }
+    }
+    let child = Pid::from_raw(i32::try_from(child).expect("a process number"));
+    assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)), "only root may make namespaces");
 }
 
 /// The same program, `cat` of one file, whose output is taken down or goes into a file of the same file system.

@@ -138,6 +138,7 @@ fn run(job: JobName, number: u64) -> Run {
         ending: Ending::Exited { wait_status: 0 },
         stopped: None,
         out_of_memory: None,
+        leftovers: Default::default(),
         started_at: Some(at(number)),
         ended_at: at(number),
         usage: Usage {

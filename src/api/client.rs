@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONTENT_TYPE, ETAG, HOST, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -20,6 +21,27 @@ use super::types::{ErrorBody, ErrorDetail};
 pub struct Client {
     socket: PathBuf,
     sender: SendRequest<Full<Bytes>>,
+}
+
+/// What must be so of a file for a change of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// There is none.
+    Absent,
+    /// There is one.
+    Present,
+    /// It has this entity tag, in its quotes.
+    Match(String),
+}
+
+impl Precondition {
+    fn header(&self) -> (HeaderName, &str) {
+        match self {
+            Self::Absent => (IF_NONE_MATCH, "*"),
+            Self::Present => (IF_MATCH, "*"),
+            Self::Match(tag) => (IF_MATCH, tag),
+        }
+    }
 }
 
 /// Why a request has no answer that could be used.
@@ -123,15 +145,62 @@ impl Client {
         Ok(Streaming(self.request(Method::GET, path, Bytes::new()).await?.into_body()))
     }
 
+    /// The answer to a GET as it is, with its entity tag.
+    ///
+    /// # Errors
+    /// When there is none, or it is a refusal, or has no tag.
+    pub async fn get_tagged(&mut self, path: &str) -> Result<(Bytes, String), ClientError> {
+        let answer = self.request(Method::GET, path, Bytes::new()).await?;
+        let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let tag = tag.ok_or_else(|| ClientError::NotUnderstood {
+            request: format!("GET {path}"),
+            reason: "it has no entity tag".to_owned(),
+        })?;
+        Ok((whole(answer).await?, tag))
+    }
+
+    /// The answer to a PUT of a text of this media type, as the daemon wrote it.
+    ///
+    /// # Errors
+    /// When there is none, or it is a refusal.
+    pub async fn put(
+        &mut self,
+        path: &str,
+        kind: &'static str,
+        text: Bytes,
+        condition: &Precondition,
+    ) -> Result<Bytes, ClientError> {
+        let (name, value) = condition.header();
+        let headers = [(CONTENT_TYPE, kind), (name, value)];
+        whole(self.request_with(Method::PUT, path, text, &headers).await?).await
+    }
+
+    /// The answer to a DELETE, as the daemon wrote it.
+    ///
+    /// # Errors
+    /// When there is none, or it is a refusal.
+    pub async fn delete(&mut self, path: &str, condition: &Precondition) -> Result<Bytes, ClientError> {
+        let headers = [condition.header()];
+        whole(self.request_with(Method::DELETE, path, Bytes::new(), &headers).await?).await
+    }
+
     async fn request(&mut self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, ClientError> {
+        self.request_with(method, path, body, &[(CONTENT_TYPE, "application/json")]).await
+    }
+
+    async fn request_with(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        headers: &[(HeaderName, &str)],
+    ) -> Result<Response<Incoming>, ClientError> {
         self.sender.ready().await.map_err(ClientError::Lost)?;
-        let request = Request::builder()
-            .method(&method)
-            .uri(path)
-            .header("host", "jobsd")
-            .header("content-type", "application/json")
-            .body(Full::new(body))
-            .expect("paths are percent-encoded");
+        let mut request = Request::builder().method(&method).uri(path).header(HOST, "jobsd");
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        let request = request.body(Full::new(body)).expect("paths are percent-encoded, and tags came in a header");
         let answer = self.sender.send_request(request).await.map_err(ClientError::Lost)?;
         if answer.status().is_success() {
             return Ok(answer);

@@ -4,11 +4,13 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::types::{ErrorBody, ErrorCode, ErrorDetail};
+use super::convert;
+use super::types::{ErrorBody, ErrorCode, ErrorDetail, FileFaults};
 use crate::causes::chain;
 use crate::daemon::RequestError;
+use crate::daemon::jobs_dir::JobFileError;
 use crate::scheduler::{HeldBack, Refusal, Snapshot};
-use crate::spec::JobName;
+use crate::spec::{Faults, JobName};
 use crate::store::ReadError;
 
 /// An error for the client: a stable code, what failed, what to do. What is nobody's business outside stays in the log.
@@ -20,12 +22,14 @@ pub struct ApiError {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// What is wrong with a file that the client sent.
+    pub file: Option<Box<FileFaults>>,
 }
 
 impl ApiError {
     /// An error without a hint.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self { code, message: message.into(), hint: None, file: None }
     }
 
     /// The same, with a hint.
@@ -56,6 +60,13 @@ impl ApiError {
             .hint("look whether the jobs directory is mounted and complete; `jobctl reload --force` takes it as it is")
     }
 
+    /// A job file that is not written, since it is faulty.
+    pub fn faulty_file(faults: &Faults) -> Self {
+        let count = faults.iter().count() + faults.untold();
+        let message = format!("the file has {count} fault{} and was not written", if count == 1 { "" } else { "s" });
+        Self { file: Some(Box::new(convert::file_faults(faults))), ..Self::new(ErrorCode::FaultyFile, message) }
+    }
+
     /// An error of ours: the cause goes to the log, the client learns where to look.
     pub fn internal(what: &'static str, cause: &dyn std::error::Error) -> Self {
         tracing::error!(cause = %chain(cause), "{what}");
@@ -64,7 +75,8 @@ impl ApiError {
 
     /// As it goes over the wire.
     pub fn body(self) -> ErrorBody {
-        ErrorBody { error: ErrorDetail { code: self.code.name().to_owned(), message: self.message, hint: self.hint } }
+        let code = self.code.name().to_owned();
+        ErrorBody { error: ErrorDetail { code, message: self.message, hint: self.hint, file: self.file } }
     }
 }
 
@@ -127,6 +139,25 @@ impl From<RequestError> for ApiError {
                 .hint("the jobs stay as they were; mend the directory and reload again"),
             RequestError::Busy => Self::new(ErrorCode::Busy, error.to_string()).hint("try again in a moment"),
             RequestError::Gone => Self::new(ErrorCode::GoingDown, error.to_string()),
+        }
+    }
+}
+
+impl From<JobFileError> for ApiError {
+    fn from(error: JobFileError) -> Self {
+        let message = error.to_string();
+        match error {
+            JobFileError::Absent(_) => Self::new(ErrorCode::NoJobFile, message).hint("`jobctl list` shows all jobs"),
+            JobFileError::Present(_) => Self::new(ErrorCode::Changed, message)
+                .hint("choose another name, or change that one with `jobctl edit`"),
+            JobFileError::Changed(_) => {
+                Self::new(ErrorCode::Changed, message).hint("read it again, and make the change in what it is now")
+            }
+            JobFileError::NotPlain(_) => {
+                Self::new(ErrorCode::NotPlainFile, message).hint("change by hand what it leads to")
+            }
+            // Whoever may write job files may know what is wrong with their directory.
+            JobFileError::Io { .. } => Self::new(ErrorCode::JobsDirectory, chain(&error)),
         }
     }
 }

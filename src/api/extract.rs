@@ -15,7 +15,7 @@ use super::types::ErrorCode;
 use crate::run::RunId;
 use crate::spec::JobName;
 
-/// Bytes of a request's body at most; requests are a few short fields. A larger body is refused (`body_too_large`)
+/// Bytes of a request's body at most, but for job files; requests are a few short fields. A larger body is refused (`body_too_large`)
 /// and its connection closed without reading it.
 pub const BODY_LIMIT_BYTES: usize = 64 * 1024;
 
@@ -34,6 +34,18 @@ impl FromRequestParts<Api> for JobParam {
             Ok(name) => Ok(Self(name)),
             Err(fault) => Err(ApiError::no_such_job(&text, &api.handle().snapshot()).hint(fault.to_string())),
         }
+    }
+}
+
+/// The `{job}` of a path, when it need not be there yet.
+pub struct NewJobParam(pub JobName);
+
+impl FromRequestParts<Api> for NewJobParam {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let text = param(parts, api, "job").await?;
+        JobName::new(&text).map(Self).map_err(|fault| bad_request("it cannot be a job's name", fault.to_string()))
     }
 }
 
@@ -88,7 +100,7 @@ impl<T: DeserializeOwned + Default> FromRequest<Api> for BodyOf<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &Api) -> Result<Self, ApiError> {
-        body_of(&read(request.into_body()).await?).map(Self)
+        body_of(&read(request.into_body(), BODY_LIMIT_BYTES).await?).map(Self)
     }
 }
 
@@ -100,12 +112,13 @@ pub fn body_of<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, ApiErro
     serde_json::from_slice(bytes).map_err(|fault| bad_request("the body is not understood", fault.to_string()))
 }
 
-async fn read(body: Body) -> Result<bytes::Bytes, ApiError> {
-    let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT_BYTES).collect());
+/// A body of at most `limit` bytes.
+pub async fn read(body: Body, limit: usize) -> Result<bytes::Bytes, ApiError> {
+    let whole = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect());
     match whole.await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(fault)) if fault.is::<LengthLimitError>() => {
-            Err(ApiError::new(ErrorCode::BodyTooLarge, format!("the body is larger than {BODY_LIMIT_BYTES} bytes")))
+            Err(ApiError::new(ErrorCode::BodyTooLarge, format!("the body is larger than {limit} bytes")))
         }
         Ok(Err(fault)) => Err(bad_request("the body ended early", fault.to_string())),
         Err(_) => {

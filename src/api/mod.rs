@@ -3,6 +3,8 @@
 //! ```text
 //! GET  /v1/jobs                            ?limit= &after= &tag= &state= &failing=
 //! GET  /v1/jobs/{job}
+//! PUT, DELETE /v1/jobs/{job}              its file; If-Match or If-None-Match
+//! GET  /v1/jobs/{job}/file                 with ETag
 //! GET  /v1/jobs/{job}/next                 ?count=
 //! GET  /v1/jobs/{job}/explanation          ?from=
 //! POST /v1/jobs/{job}/pause                {"until"}

@@ -82,6 +82,9 @@ fn describe(operation: &Operation, asked: &mut SchemaGenerator, answered: &mut S
     if let Some(query) = operation.query {
         parameters.extend(query_parameters(query(asked).as_value()));
     }
+    if operation.is_conditional {
+        parameters.extend(CONDITIONS.map(condition));
+    }
     if !parameters.is_empty() {
         described["parameters"] = parameters.into();
     }
@@ -89,6 +92,9 @@ fn describe(operation: &Operation, asked: &mut SchemaGenerator, answered: &mut S
         let schema = body(asked);
         described["requestBody"] =
             json!({ "required": false, "content": { "application/json": { "schema": schema } } });
+    }
+    if let Some(kind) = operation.text {
+        described["requestBody"] = json!({ "required": true, "content": { kind: {} } });
     }
     let json = |schema: SchemaOf, answered: &mut SchemaGenerator| json!({ "application/json": { "schema": schema(answered) } });
     let (status, content) = match operation.answer {
@@ -127,6 +133,16 @@ fn path_parameters(path: &str) -> Vec<Value> {
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     };
     names.map(parameter).collect()
+}
+
+/// What a change of a file is made under; one of them must be said.
+const CONDITIONS: [(&str, &str); 2] = [
+    ("If-Match", "The entity tag of the file that is replaced or deleted; * for any."),
+    ("If-None-Match", "* for a file that must not be there yet."),
+];
+
+fn condition((name, description): (&str, &str)) -> Value {
+    json!({ "name": name, "in": "header", "required": false, "description": description, "schema": { "type": "string" } })
 }
 
 /// The fields of a query's type, each a parameter.

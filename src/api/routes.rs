@@ -6,13 +6,13 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodFilter, MethodRouter, get, on, post};
 
 use super::access::{Action, Need};
 use super::caller::Caller;
 use super::error::ApiError;
 use super::handlers::{
-    daemon, events, exec, explanation, health, jobs, metrics, notify, output, pauses, runs, state, statistics,
+    daemon, events, exec, explanation, files, health, jobs, metrics, notify, output, pauses, runs, state, statistics,
 };
 use super::openapi::openapi;
 use super::state::Api;
@@ -34,6 +34,12 @@ fn operate<H: Handler<T, Api>, T: 'static>(path: &'static str, need: fn(Action) 
     Route { method: Method::POST, path, need: need(Action::Operate), handler: post(handler) }
 }
 
+/// What is done to the file of a job.
+fn define<H: Handler<T, Api>, T: 'static>(method: Method, path: &'static str, handler: H) -> Route {
+    let filter = MethodFilter::try_from(method.clone()).expect("a method that every router knows");
+    Route { method, path, need: Need::Job(Action::Administer), handler: on(filter, handler) }
+}
+
 fn administer<H: Handler<T, Api>, T: 'static>(path: &'static str, handler: H) -> Route {
     Route { method: Method::POST, path, need: Need::Daemon(Action::Administer), handler: post(handler) }
 }
@@ -48,6 +54,9 @@ fn table() -> Vec<Route> {
     vec![
         read("/v1/jobs", Jobs, jobs::list),
         read("/v1/jobs/{job}", Job, jobs::show),
+        define(Method::PUT, "/v1/jobs/{job}", files::write),
+        define(Method::DELETE, "/v1/jobs/{job}", files::delete),
+        define(Method::GET, "/v1/jobs/{job}/file", files::show),
         read("/v1/jobs/{job}/next", Job, jobs::next),
         read("/v1/jobs/{job}/explanation", Job, explanation::explanation),
         read("/v1/jobs/{job}/statistics", Job, statistics::of_job),
@@ -128,7 +137,7 @@ async fn no_such_path(request: Request) -> ApiError {
 async fn method_not_allowed(request: Request) -> ApiError {
     let path = request.uri().path();
     ApiError::new(ErrorCode::MethodNotAllowed, format!("{path} does not take the method {}", request.method()))
-        .hint("GET shows, POST does")
+        .hint("GET shows, POST does, PUT and DELETE are for job files")
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::clock::{BootId, Monotonic, Now, Timestamp};
 use crate::daemon::jobs_dir::Reading;
 use crate::run::{
-    Attempt, AttemptEnd, ContextSwitches, CpuTime, Ending, IoBytes, MemoryMeasure, Outcome, OutputSummary, PeakMemory,
-    Run, RunId, RunState, Scheduled, Trigger, Usage,
+    Attempt, AttemptEnd, ContextSwitches, CpuTime, Ending, IoBytes, Leftovers, MemoryMeasure, Outcome, OutputSummary,
+    PeakMemory, Run, RunId, RunState, Scheduled, Trigger, Usage,
 };
 use crate::schedule::{Boot, Zone};
 use crate::scheduler::{Event, Recovered, Scheduler, Snapshot, SpecIndex};
@@ -57,6 +57,7 @@ pub fn attempt_ended(number: u32, ending: Ending, outcome: Outcome) -> Attempt {
         ending,
         stopped: None,
         out_of_memory: None,
+        leftovers: Leftovers::default(),
         started_at: Some(started_at),
         ended_at: at("2026-11-21T02:30:10Z"),
         usage: Usage {

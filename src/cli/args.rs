@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use super::session::Format;
 use super::terminal::Colour;
 use super::{
-    EXIT_CODES, cancel, check, diff, doctor, events, exec, explain, export, health, history, import, list, logs, new,
-    next, notify, pause, reload, resume, run_verb, schema, show, shutdown, simulate, state, statistics, version, wait,
-    why,
+    EXIT_CODES, cancel, check, create, delete, diff, doctor, edit, events, exec, explain, export, health, history,
+    import, list, logs, new, next, notify, pause, reload, resume, run_verb, schema, show, shutdown, simulate, state,
+    statistics, version, wait, why,
 };
 
 /// Drive the job scheduler jobsd: see jobs and runs, start, cancel and pause them, read what they printed
@@ -101,6 +101,18 @@ pub enum Verb {
     Reload(reload::ReloadArgs),
     /// Write a commented job file to begin with
     New(new::NewArgs),
+    /// Create a job through the daemon, from a job file or in an editor
+    ///
+    /// The daemon checks the text as `jobctl check` does, writes it into its jobs directory, readable for its own user alone,
+    /// and reads the directory. For admins: who defines jobs of a daemon that runs as root is root.
+    Create(create::CreateArgs),
+    /// Change a job's file in an editor, through the daemon
+    ///
+    /// Opens $VISUAL, $EDITOR, else the machine's editor. A faulty text is shown with its faults, and can be edited again. What
+    /// somebody else changed meanwhile is not overwritten. The text is kept where it was not taken. For admins.
+    Edit(edit::EditArgs),
+    /// Delete a job's file, through the daemon; its history stays
+    Delete(delete::DeleteArgs),
     /// Make job files of crontabs and systemd timers
     Import(import::ImportArgs),
     /// Write jobs in the form of other schedulers
@@ -140,6 +152,9 @@ impl Verb {
             | Self::Diff(_)
             | Self::Reload(_)
             | Self::New(_)
+            | Self::Create(_)
+            | Self::Edit(_)
+            | Self::Delete(_)
             | Self::Import(_)
             | Self::Export(_)
             | Self::Health(_)

@@ -9,13 +9,15 @@ use super::session::Session;
 use super::style::Tone;
 use super::terminal::Terminal;
 use super::{Exit, Failure};
+use crate::api::convert;
+use crate::api::types::FileFault;
 use crate::causes::causes;
 use crate::daemon::Config;
 use crate::daemon::config::{ConfigError, Flags};
 use crate::daemon::jobs_dir::{self, Checked, JobsDirError, Reading, Trust};
 use crate::places::calendars_beside;
 use crate::schedule::Zone;
-use crate::spec::{Authority, Diagnostic, Faults, Machine, Place};
+use crate::spec::{Authority, Faults, Machine};
 use crate::surroundings::Surroundings;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -65,7 +67,7 @@ pub fn run(session: &mut Session, args: CheckArgs) -> Result<Exit, Failure> {
         checked.extend(ground.check(path)?);
     }
     if session.is_json() {
-        let files: Vec<File<'_>> = checked.iter().map(File::of).collect();
+        let files: Vec<File> = checked.iter().map(File::of).collect();
         session.json(&serde_json::to_vec(&files).expect("plain data"))?;
     } else {
         show(session, &checked)?;
@@ -251,54 +253,24 @@ fn show(session: &mut Session, checked: &[Checked]) -> Result<(), Failure> {
 
 /// A file that was checked, as JSON.
 #[derive(Serialize)]
-struct File<'a> {
+struct File {
     path: String,
     ok: bool,
-    faults: Vec<Fault<'a>>,
+    faults: Vec<FileFault>,
     /// Faults beyond those that are told.
     untold: usize,
 }
 
-/// One fault, as JSON. Lines and columns count from 1, columns in characters; ends are exclusive. Null where the fault is
-/// about the file as a whole.
-#[derive(Serialize)]
-struct Fault<'a> {
-    message: &'a str,
-    expected: Option<&'a str>,
-    hint: Option<&'a str>,
-    line: Option<usize>,
-    column: Option<usize>,
-    end_line: Option<usize>,
-    end_column: Option<usize>,
-}
-
-impl<'a> File<'a> {
-    fn of(checked: &'a Checked) -> Self {
+impl File {
+    fn of(checked: &Checked) -> Self {
         let faults = checked.faults.as_ref();
         Self {
             path: checked.path.display().to_string(),
             ok: faults.is_none(),
             faults: faults
-                .map(|faults| faults.iter().map(|fault| Fault::of(fault, faults)).collect())
+                .map(|faults| faults.iter().map(|fault| convert::file_fault(fault, faults)).collect())
                 .unwrap_or_default(),
             untold: faults.map_or(0, Faults::untold),
-        }
-    }
-}
-
-impl<'a> Fault<'a> {
-    fn of(fault: &'a Diagnostic, faults: &Faults) -> Self {
-        let places = faults.places(fault);
-        let start = places.map(|(start, _): (Place, Place)| start);
-        let end = places.map(|(_, end)| end);
-        Self {
-            message: &fault.message,
-            expected: fault.expected.as_deref(),
-            hint: fault.hint.as_deref(),
-            line: start.map(|place| place.line),
-            column: start.map(|place| place.column),
-            end_line: end.map(|place| place.line),
-            end_column: end.map(|place| place.column),
         }
     }
 }

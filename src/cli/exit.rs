@@ -77,7 +77,8 @@ impl Exit {
                 | ErrorCode::NoSuchRun
                 | ErrorCode::NoSuchAttempt
                 | ErrorCode::NoSuchTag
-                | ErrorCode::NoOutput,
+                | ErrorCode::NoOutput
+                | ErrorCode::NoJobFile,
             ) => Self::NotFound,
             Some(
                 ErrorCode::Forbidden
@@ -89,9 +90,14 @@ impl Exit {
                 | ErrorCode::NameTaken
                 | ErrorCode::QueueFull
                 | ErrorCode::HeldBack
-                | ErrorCode::BodyTooLarge,
+                | ErrorCode::BodyTooLarge
+                | ErrorCode::NotPlainFile
+                | ErrorCode::Changed
+                | ErrorCode::NoCondition,
             ) => Self::Refused,
-            Some(ErrorCode::Internal | ErrorCode::JobsDirectory | ErrorCode::ExportFailed) => Self::Failure,
+            Some(ErrorCode::FaultyFile | ErrorCode::Internal | ErrorCode::JobsDirectory | ErrorCode::ExportFailed) => {
+                Self::Failure
+            }
             Some(
                 ErrorCode::StoreFailed
                 | ErrorCode::Busy

@@ -65,6 +65,12 @@ impl Failure {
         self
     }
 
+    /// The same, with a cause.
+    #[must_use]
+    pub fn cause(self, cause: String) -> Self {
+        self.causes([cause])
+    }
+
     /// The same, with a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

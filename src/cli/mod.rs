@@ -8,8 +8,12 @@ pub mod args;
 mod cancel;
 mod check;
 pub mod complete;
+mod create;
+mod delete;
 mod diff;
 mod doctor;
+mod edit;
+mod editor;
 mod ending;
 mod events;
 mod exec;
@@ -20,6 +24,7 @@ mod failure;
 mod health;
 mod history;
 mod import;
+mod job_file;
 mod list;
 mod logs;
 mod moment;
@@ -149,6 +154,9 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Schema(args) => schema::run(session, args),
         Verb::Reload(args) => reload::run(session, args).await,
         Verb::New(args) => new::run(session, args).await,
+        Verb::Create(args) => create::run(session, args).await,
+        Verb::Edit(args) => edit::run(session, args).await,
+        Verb::Delete(args) => delete::run(session, args).await,
         Verb::Import(args) => import::run(session, args).await,
         Verb::Export(args) => export::run(session, args).await,
         Verb::Health(args) => health::run(session, args).await,

@@ -115,6 +115,25 @@ impl Terminal {
         self.talk.write_all(bytes)
     }
 
+    /// Asks whoever sits at standard input; `usual` is what an empty line means. The end of the input is a no.
+    ///
+    /// # Errors
+    /// When the answer cannot be read.
+    pub fn ask(&mut self, question: &str, usual: bool) -> io::Result<bool> {
+        self.flush()?;
+        self.talk.write_all(question.as_bytes())?;
+        self.talk.flush()?;
+        let mut line = String::new();
+        if io::stdin().read_line(&mut line)? == 0 {
+            self.say("");
+            return Ok(false);
+        }
+        Ok(match line.trim() {
+            "" => usual,
+            answer => answer.to_lowercase().starts_with('y'),
+        })
+    }
+
     /// Says how far something is that may take long.
     pub fn progress(&self, what: &'static str) -> Progress {
         Progress::new(what, self.talk_is_seen)

@@ -7,7 +7,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 
 use super::OutputBounds;
 use super::config::AccessRules;
-use super::jobs_dir::Reading;
+use super::jobs_dir::{JobFiles, Reading};
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
 use super::metrics::Metrics;
@@ -46,6 +46,8 @@ pub struct Published {
     pub(super) caretaker: store::Caretaker,
     /// Who may do what.
     pub(super) access: watch::Sender<Arc<AccessRules>>,
+    /// The jobs directory, to write to.
+    pub(super) job_files: Arc<JobFiles>,
     /// How messages are sent.
     pub(super) notify: arc_swap::ArcSwap<NotifySettings>,
     pub(super) reading: arc_swap::ArcSwap<Reading>,
@@ -193,6 +195,11 @@ impl Handle {
     /// Tells of every change of [`Handle::access`].
     pub fn access_changes(&self) -> watch::Receiver<Arc<AccessRules>> {
         self.published.access.subscribe()
+    }
+
+    /// The jobs directory, to write to. [`Handle::reload`] brings what was written into force.
+    pub fn job_files(&self) -> &Arc<JobFiles> {
+        &self.published.job_files
     }
 
     /// The history.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::alarm::Alarm;
 use super::handle::{About, Circumstances, Published, SupervisorState};
 use super::janitor::Janitor;
-use super::jobs_dir::{self, CalendarsDir, JobsDir, JobsDirError, KeptCalendars};
+use super::jobs_dir::{self, CalendarsDir, JobFiles, JobsDir, JobsDirError, KeptCalendars};
 use super::keeper::{self, Keeper};
 use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
@@ -91,6 +91,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         notes: arc_swap::ArcSwap::from_pointee(notes),
         caretaker: store.caretaker(),
         access: tokio::sync::watch::Sender::new(Arc::new(config.access.clone())),
+        job_files: Arc::new(JobFiles::new(config.paths.jobs_dir.clone())),
         notify: arc_swap::ArcSwap::from_pointee(config.notify.clone()),
         reading: arc_swap::ArcSwap::from_pointee(config.reading.clone()),
         metrics: super::Metrics::default(),

@@ -16,8 +16,8 @@ pub use notice::{About, NOTICES, Notice, Sender, notices};
 pub use outcome::{Outcome, SkipReason};
 pub use plan::LaunchPlan;
 pub use report::{
-    AttemptEnd, ContextSwitches, CpuTime, Ending, IoBytes, MemoryMeasure, OutOfMemory, OutputSummary, PeakMemory,
-    Report, Rung, SetupFailure, StopReason, Stopped, Usage,
+    AttemptEnd, ContextSwitches, CpuTime, Ending, IoBytes, Leftovers, MemoryMeasure, OutOfMemory, OutputSummary,
+    PeakMemory, Report, Rung, SetupFailure, StopReason, Stopped, Usage,
 };
 pub use signal::signal_name;
 pub use state::{Attempt, Deadline, QueueReason, Run, RunState, Scheduled, Skip, SkipKey, Trigger};

@@ -55,10 +55,41 @@ pub struct AttemptEnd {
     pub started_at: Option<Timestamp>,
     /// When the end was seen.
     pub ended_at: Timestamp,
+    /// Processes that outlived its main process and were killed.
+    pub leftovers: Leftovers,
     /// What it used.
     pub usage: Usage,
     /// What it printed.
     pub output: OutputSummary,
+}
+
+/// Processes that outlived the main process of their attempt and were killed for it. Those that ended by themselves, were
+/// waited for, left alone or stopped with the attempt are none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leftovers {
+    /// How many.
+    pub count: u64,
+    /// Their programs' names, as the kernel has them (at most 15 bytes), each once; of the first [`Leftovers::NAMES_LIMIT`].
+    pub names: Vec<String>,
+}
+
+impl Leftovers {
+    /// Names that are kept: enough to see who it was; a fork bomb has thousands, of one name.
+    pub const NAMES_LIMIT: usize = 8;
+
+    /// Counts one more. A process may name itself as it likes: what would disturb a terminal or a line is replaced.
+    pub fn add(&mut self, name: &str) {
+        self.count += 1;
+        let name: String = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        if self.names.len() < Self::NAMES_LIMIT && !self.names.contains(&name) {
+            self.names.push(name);
+        }
+    }
+
+    /// Whether there were none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
 }
 
 impl AttemptEnd {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{Effect, LastRun, Scheduler};
 use crate::clock::{Now, Timestamp};
 use crate::run::{
-    About, Attempt, AttemptEnd, AttemptId, Deadline, Ending, LaunchPlan, NOTICES, Outcome, OutputSummary, Report, Run,
-    RunId, RunState, StopReason, Stopped, Transition, Usage,
+    About, Attempt, AttemptEnd, AttemptId, Deadline, Ending, LaunchPlan, Leftovers, NOTICES, Outcome, OutputSummary,
+    Report, Run, RunId, RunState, StopReason, Stopped, Transition, Usage,
 };
 use crate::spec::{
     Backoff, Environment, Identity, JobName, JobSpec, NoticeEvent, OutputPolicy, ProcessSpec, Retry, Revision,
@@ -123,6 +123,7 @@ impl Scheduler {
             ending: Ending::Unseen,
             stopped: run.stop_asked().map(|reason| Stopped { reason, rung: None }),
             out_of_memory: None,
+            leftovers: Leftovers::default(),
             started_at: None,
             ended_at: now.wall,
             usage: Usage::default(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::BootId;
-use crate::run::{AttemptEnd, Ending, OutputSummary, Report, Usage};
+use crate::run::{AttemptEnd, Ending, Leftovers, OutputSummary, Report, Usage};
 use crate::schedule::Zone;
 use crate::spec::{self, Authority, LoadedSpec, ReadContext, Source, SpecEntry, SpecSet};
 
@@ -89,6 +89,7 @@ impl One {
             ending: Ending::Exited { wait_status },
             stopped: None,
             out_of_memory: None,
+            leftovers: Leftovers::default(),
             started_at: Some(self.wall),
             ended_at: self.wall,
             usage: Usage::default(),

@@ -20,7 +20,7 @@ use super::token::Key;
 use super::tree::{Tree, Walk};
 use crate::clock::{Monotonic, Now};
 use crate::output::Capture;
-use crate::run::{AttemptEnd, AttemptId, Ending, OutputSummary, Report, Usage};
+use crate::run::{AttemptEnd, AttemptId, Ending, Leftovers, OutputSummary, Report, Usage};
 use crate::spec::OnLeftover;
 
 impl Supervisor {
@@ -140,13 +140,12 @@ impl Supervisor {
 
     fn recorded_tree(&self, record: &Record) -> Tree {
         let cgroup = record.facts.cgroup.as_deref().zip(self.host.cgroups.as_ref());
+        // Without a main process nothing is looked for by its number; 0 is nobody's.
+        let main = record.process.map_or(Pid::from_raw(0), |process| process.pid);
+        let walk = Walk::new(main, &record.facts.invocation, false);
         match cgroup.and_then(|(path, hierarchy)| hierarchy.recorded(path)) {
-            Some(cgroup) => Tree::Cgroup(cgroup),
-            None => {
-                // Without a main process nothing is looked for by its number; 0 is nobody's.
-                let main = record.process.map_or(Pid::from_raw(0), |process| process.pid);
-                Tree::Walk(Walk::new(main, &record.facts.invocation, false))
-            }
+            Some(cgroup) => Tree::Cgroup(cgroup, walk),
+            None => Tree::Walk(walk),
         }
     }
 
@@ -183,9 +182,11 @@ impl Supervisor {
             attempt.phase = Phase::Running(executed);
         }
         let exited = record.as_ref().and_then(|record| record.exited);
+        let killed = record.as_ref().map(|record| record.leftovers.clone()).unwrap_or_default();
         let failed = record.and_then(|record| record.setup_failure);
         let exited = exited.map_or(Ending::Unseen, |wait_status| Ending::Exited { wait_status });
         self.main_ended(key, failed.map_or(exited, Ending::SetupFailed), Usage::default());
+        self.told_killed(key, killed);
     }
 }
 
@@ -247,6 +248,7 @@ fn unseen(now: Now) -> AttemptEnd {
         ending: Ending::Unseen,
         stopped: None,
         out_of_memory: None,
+        leftovers: Leftovers::default(),
         started_at: None,
         ended_at: now.wall,
         usage: Usage::default(),

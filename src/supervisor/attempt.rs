@@ -1,18 +1,19 @@
 //! [`Attempt`]: one attempt from its fork to its end.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::unistd::Pid;
 
-use super::process::Pidfd;
+use super::process::{self, Pidfd};
 use super::record::{Executed, Facts, Stopping};
 use super::streams::Streams;
 use super::tree::Tree;
 use super::usage::Counted;
 use crate::clock::{Monotonic, Now, Timestamp};
-use crate::run::{AttemptId, Ending, Rung, Stopped, Usage};
+use crate::run::{AttemptId, Ending, Leftovers, Rung, Stopped, Usage};
 use crate::spec::OnLeftover;
 
 /// Time that a child has to get from fork to exec. A user database or a server that does not answer for so long will
@@ -109,6 +110,8 @@ pub(super) struct MainEnd {
     pub status_until: Monotonic,
     /// What happens to the processes that are left.
     pub on_leftover: OnLeftover,
+    /// Those that were killed because they outlived the main process.
+    pub killed: Killed,
     pub give_up_at: Monotonic,
     pub next_look: Monotonic,
 }
@@ -195,6 +198,36 @@ impl Attempt {
     }
 }
 
+/// Processes that were killed, each counted once.
+#[derive(Default)]
+pub(super) struct Killed {
+    seen: BTreeSet<Pid>,
+    leftovers: Leftovers,
+}
+
+impl Killed {
+    /// Notes processes that are about to be killed.
+    pub fn note(&mut self, processes: impl IntoIterator<Item = Pid>) {
+        for pid in processes {
+            if let Some(name) = process::name(pid)
+                && self.seen.insert(pid)
+            {
+                self.leftovers.add(&name);
+            }
+        }
+    }
+
+    /// What others killed in this attempt's name.
+    pub fn told(leftovers: Leftovers) -> Self {
+        Self { seen: BTreeSet::new(), leftovers }
+    }
+
+    /// All of them.
+    pub fn leftovers(self) -> Leftovers {
+        self.leftovers
+    }
+}
+
 impl MainEnd {
     /// The end of a main process, seen now.
     pub fn new(ending: Ending, executed: Option<Executed>, usage: Usage, on_leftover: OnLeftover, now: Now) -> Self {
@@ -206,6 +239,7 @@ impl MainEnd {
             at: now.wall,
             status_until: now.monotonic.saturating_add(STATUS_PATIENCE),
             on_leftover,
+            killed: Killed::default(),
             give_up_at: now.monotonic.saturating_add(GIVE_UP),
             next_look: now.monotonic,
         }

@@ -14,7 +14,9 @@ use super::clock;
 use super::protocol::wire::{self, ToEngine, ToSupervisor};
 use super::protocol::{ConversionError, FrameBuffer, FrameError, encode};
 use crate::clock::BootId;
-use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, StopReason, Usage};
+use crate::run::{
+    AttemptEnd, AttemptId, Ending, LaunchPlan, Leftovers, OutputSummary, Report, SetupFailure, StopReason, Usage,
+};
 use crate::spec::OutputTo;
 
 /// Time that the supervisor has to answer, and to take what is said to it. It never waits for anything, so that one that
@@ -235,6 +237,7 @@ fn not_sent(plan: &LaunchPlan, errno: Errno) -> Report {
         ending: Ending::SetupFailed(failure),
         stopped: None,
         out_of_memory: None,
+        leftovers: Leftovers::default(),
         started_at: None,
         ended_at: clock::now().wall,
         usage: Usage::default(),

@@ -7,20 +7,20 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::attempt::{
-    Attempt, GIVE_UP, KILL_INTERVAL, LEFTOVER_INTERVAL, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop,
+    Attempt, GIVE_UP, KILL_INTERVAL, Killed, LEFTOVER_INTERVAL, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop,
 };
 use super::clock;
 use super::isolate::credentials;
 use super::line::Line;
-use super::process::ProcessTable;
 use super::record::{self, Record, Stopping};
 use super::serve::{End, OnDisk, Supervisor, WRITE_INTERVAL};
 use super::streams::{DRAIN_BYTES, Heard};
 use super::token::Key;
+use super::tree::Look;
 use super::usage;
 use crate::clock::Monotonic;
 use crate::output::Stream;
-use crate::run::{AttemptEnd, AttemptId, Ending, Report, SetupFailure, StopReason, Usage};
+use crate::run::{AttemptEnd, AttemptId, Ending, Leftovers, Report, SetupFailure, StopReason, Usage};
 use crate::spec::OnLeftover;
 use crate::supervisor::directory::attempt_dir;
 
@@ -105,7 +105,7 @@ impl Supervisor {
             self.hear_child(key);
             let Some(attempt) = self.attempts.get_mut(&key) else { continue };
             attempt.tree.main_ended();
-            let wait_status = told_status(attempt).unwrap_or(wait_status);
+            let (wait_status, killed) = told_end(attempt).unwrap_or((wait_status, Leftovers::default()));
             let ending = match &attempt.phase {
                 Phase::Running(_) => Ending::Exited { wait_status },
                 Phase::SettingUp(_) if attempt.stop != Stop::None => Ending::Exited { wait_status },
@@ -119,6 +119,7 @@ impl Supervisor {
             let resident_before = attempt.executed().and_then(|executed| executed.resident_bytes);
             self.by_pid.remove(&pid);
             self.main_ended(key, ending, usage::of_process(&used, resident_before));
+            self.told_killed(key, killed);
         }
         // An orphan may have been the last one of an attempt that is ending.
         self.look_at_ending = true;
@@ -145,24 +146,31 @@ impl Supervisor {
         self.look_at_ending = true;
     }
 
+    /// What the first process among a job's own said that it kills at its end.
+    pub fn told_killed(&mut self, key: Key, killed: Leftovers) {
+        if let Some(Attempt { phase: Phase::Ending(end), stop: Stop::None, .. }) = self.attempts.get_mut(&key) {
+            end.killed = Killed::told(killed);
+        }
+    }
+
     /// Looks at every attempt whose main process has ended.
     pub fn clear_all_away(&mut self) {
         if std::mem::take(&mut self.look_at_ending) {
-            let mut table = None;
+            let mut look = Look::new(self.by_pid.keys().copied().collect());
             for key in self.ending.clone() {
-                self.clear_away(key, &mut table);
+                self.clear_away(key, &mut look);
             }
         }
     }
 
     /// Kills what is left of an attempt; when nothing is, takes the last bytes of its output and tells the end.
-    fn clear_away(&mut self, key: Key, table: &mut Option<ProcessTable>) {
+    fn clear_away(&mut self, key: Key, look: &mut Look) {
         let now = clock::now().monotonic;
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
         if let Phase::Ending(end) = &mut attempt.phase {
             end.counted = attempt.tree.counted();
         }
-        let gone = attempt.tree.gone(table).unwrap_or_else(|fault| {
+        let gone = attempt.tree.gone(look).unwrap_or_else(|fault| {
             tracing::warn!(attempt = %attempt.id, %fault, "cannot see whether processes are left");
             true
         });
@@ -188,6 +196,7 @@ impl Supervisor {
         if (!gone || !told) && now < end.give_up_at {
             end.next_look = now.saturating_add(KILL_INTERVAL);
             if !gone {
+                note_leftovers(attempt, look);
                 kill_tree(attempt);
             }
             return self.arm(key);
@@ -210,6 +219,7 @@ impl Supervisor {
             ending: main.ending,
             stopped: None,
             out_of_memory: main.counted.out_of_memory,
+            leftovers: main.killed.leftovers(),
             started_at: main.executed.map(|executed| executed.wall),
             ended_at: main.at,
             usage: main.counted.over(main.usage),
@@ -253,6 +263,7 @@ impl Supervisor {
             ending: main.ending,
             stopped: attempt.stop.stopped(),
             out_of_memory: main.counted.out_of_memory,
+            leftovers: main.killed.leftovers(),
             started_at: main.executed.map(|executed| executed.wall),
             ended_at: main.at,
             usage: main.counted.over(main.usage),
@@ -333,8 +344,8 @@ fn signal(attempt: &Attempt, signal: Signal) {
     }
 }
 
-/// What the first process among a job's own wrote down of the program's end.
-fn told_status(attempt: &Attempt) -> Option<i32> {
+/// What the first process among a job's own wrote down of the program's end, and of what it killed.
+fn told_end(attempt: &Attempt) -> Option<(i32, Leftovers)> {
     if !attempt.facts.own_processes {
         return None;
     }
@@ -342,7 +353,18 @@ fn told_status(attempt: &Attempt) -> Option<i32> {
         tracing::error!(attempt = %attempt.id, %fault, "cannot read the record of an attempt");
         None
     });
-    record.and_then(|record| record.exited)
+    record.and_then(|record| Some((record.exited?, record.leftovers)))
+}
+
+/// Remembers who is about to be killed only because the program has ended, and not because the attempt is being stopped.
+fn note_leftovers(attempt: &mut Attempt, look: &mut Look) {
+    let (Phase::Ending(end), Stop::None) = (&mut attempt.phase, attempt.stop) else { return };
+    if end.executed.is_some() {
+        match attempt.tree.all(look) {
+            Ok(processes) => end.killed.note(processes),
+            Err(fault) => tracing::warn!(attempt = %attempt.id, %fault, "cannot list what an attempt left behind"),
+        }
+    }
 }
 
 /// Secrets that lie in a directory go with the attempt.

@@ -1,8 +1,10 @@
 //! Making a child, plainly or into a cgroup.
 
+use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+use nix::errno::Errno;
 use nix::sched::CloneFlags;
 use nix::unistd::{ForkResult, Pid};
 
@@ -28,6 +30,70 @@ pub(super) fn fork() -> io::Result<Fork> {
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Child => Ok(Fork::Child),
         ForkResult::Parent { child } => Ok(Fork::Parent(child)),
+    }
+}
+
+/// Makes a child that has this process's memory, not a copy of it, and waits until the child has executed a program or ended
+/// ([vfork(2)]). What the child changes in memory meanwhile is found changed. It goes on in `child`, on a stack of its own, and
+/// ends with the code that this returns, if it ever does.
+///
+/// Whoever could look into one of the two could change the other: both have to have the same rights.
+///
+/// [vfork(2)]: https://man7.org/linux/man-pages/man2/vfork.2.html
+///
+/// # Errors
+/// When the kernel has no room for another process or its stack.
+pub(super) fn fork_waiting<F: FnOnce() -> c_int>(child: F) -> io::Result<Pid> {
+    extern "C" fn begin<F: FnOnce() -> c_int>(child: *mut c_void) -> c_int {
+        // SAFETY: the pointer is to `child` below, which lives until the parent goes on, and nobody else uses it meanwhile.
+        let child = unsafe { &mut *child.cast::<Option<F>>() };
+        child.take().map_or(1, |child| child())
+    }
+    let stack = Stack::new()?;
+    let mut child = Some(child);
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the supervisor has one thread and its child too, so that no lock is held and no data half changed. The parent
+    // is suspended while the child shares its memory, and the child stays on its own stack: so no frame of one is changed
+    // by the other. What the child leaves in memory is whole, as at any call of a function that does not return.
+    let pid = unsafe { libc::clone(begin::<F>, stack.top(), flags, (&raw mut child).cast()) };
+    Ok(Pid::from_raw(Errno::result(pid)?))
+}
+
+/// Room for a child to work in, with an end that cannot be overrun.
+struct Stack {
+    bottom: *mut c_void,
+}
+
+impl Stack {
+    /// Bytes, of which those take memory that are used: as a thread has. What happens on it are some steps of a launch.
+    const BYTES: usize = 2 << 20;
+    /// The last ones, which may not be touched.
+    const GUARD: usize = 64 << 10;
+
+    fn new() -> io::Result<Self> {
+        let (none, usable) = (std::ptr::null_mut(), libc::PROT_READ | libc::PROT_WRITE);
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
+        // SAFETY: new memory is asked for, wherever the kernel likes.
+        let bottom = unsafe { libc::mmap(none, Self::BYTES, usable, flags, -1, 0) };
+        if bottom == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let stack = Self { bottom };
+        // SAFETY: the range lies in memory that nothing uses yet. Stacks grow down.
+        Errno::result(unsafe { libc::mprotect(bottom, Self::GUARD, libc::PROT_NONE) })?;
+        Ok(stack)
+    }
+
+    fn top(&self) -> *mut c_void {
+        // SAFETY: one past the end of the same mapping. Its size is a multiple of every alignment.
+        unsafe { self.bottom.byte_add(Self::BYTES) }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is this value's own, and nothing is on it any more. That it stays would be no harm.
+        unsafe { libc::munmap(self.bottom, Self::BYTES) };
     }
 }
 
@@ -77,4 +143,24 @@ fn forked(child: libc::c_long) -> io::Result<Fork> {
 pub(super) fn exit_now(code: i32) -> ! {
     // SAFETY: _exit(2) has no preconditions.
     unsafe { libc::_exit(code) }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::wait::{WaitStatus, waitpid};
+
+    use super::*;
+
+    #[test]
+    fn a_child_that_is_waited_for_changes_our_memory_and_ends_as_it_likes() {
+        let mut said = String::new();
+        let text = "from a child".to_owned();
+        let child = fork_waiting(|| {
+            said.push_str(&text);
+            7
+        });
+        let child = child.unwrap();
+        assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 7)));
+        assert_eq!(said, text);
+    }
 }

@@ -30,7 +30,7 @@ use super::token::{Key, Token};
 use super::tree::{Tree, Walk};
 use crate::clock::Now;
 use crate::output::{Capture, Stream};
-use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, SetupFailure, Usage};
+use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, Leftovers, OutputSummary, Report, SetupFailure, Usage};
 
 /// The supervisor's end of what it shares with a child.
 struct Ends {
@@ -75,6 +75,7 @@ impl Supervisor {
             ending: Ending::SetupFailed(failed),
             stopped: None,
             out_of_memory: None,
+            leftovers: Leftovers::default(),
             started_at: None,
             ended_at: clock::now().wall,
             usage: Usage::default(),
@@ -96,9 +97,10 @@ impl Supervisor {
         let started = limited.and_then(|()| self.start_in(plan, dir, now, cgroup.as_ref()));
         match started {
             Ok((facts, main, ends)) => {
+                let walk = Walk::new(main, &facts.invocation, true);
                 let tree = match cgroup {
-                    Some(cgroup) => Tree::Cgroup(cgroup),
-                    None => Tree::Walk(Walk::new(main, &facts.invocation, true)),
+                    Some(cgroup) => Tree::Cgroup(cgroup, walk),
+                    None => Tree::Walk(walk),
                 };
                 let capture = Capture::new(dir, &plan.attempt, &facts.output, now.monotonic);
                 self.keep(Attempt {
@@ -196,7 +198,7 @@ impl Supervisor {
         if plan.process.inputs.credentials.is_empty() {
             return Ok(None);
         }
-        let dir = &self.host.socket_dir;
+        let dir = &self.host.credentials_base;
         let point = credentials::mount_point(dir);
         credentials::make_mount_point(dir).map_err(failure("make place for credentials", Some(&point)))?;
         let mounts = self.host.is_root() || plan.process.isolation.needs_namespace();

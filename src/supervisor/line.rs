@@ -17,7 +17,7 @@ use super::record::{self, Facts};
 use crate::clock::{BootId, Monotonic};
 use crate::run::{AttemptEnd, OutputSummary, SetupFailure, Stopped};
 use crate::spec::{OnLeftover, StopPolicy};
-use used::{OutOfMemory, Rung, Used};
+use used::{Leftovers, OutOfMemory, Rung, Used};
 
 const VERSION: u32 = 1;
 
@@ -35,6 +35,9 @@ pub(super) enum Line {
     Exited {
         /// As waitpid gave it.
         wait_status: i32,
+        /// Processes that outlived it and are killed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        leftovers: Option<Leftovers>,
     },
     /// It is being stopped.
     Stopping(Stopping),
@@ -112,6 +115,8 @@ pub(super) struct Ended {
     rung: Option<Rung>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     out_of_memory: Option<OutOfMemory>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leftovers: Option<Leftovers>,
     started_at_unix_micros: Option<i64>,
     ended_at_unix_micros: i64,
     cpu_user_micros: u64,
@@ -146,6 +151,11 @@ enum StopReason {
 }
 
 impl Line {
+    /// The program has ended; what outlived it is killed.
+    pub fn exited(wait_status: i32, leftovers: &crate::run::Leftovers) -> Self {
+        Self::Exited { wait_status, leftovers: (!leftovers.is_empty()).then(|| leftovers.into()) }
+    }
+
     /// The line with its newline.
     pub fn encode(&self) -> Vec<u8> {
         let mut line = serde_json::to_vec(self).expect("lines have text keys");
@@ -290,6 +300,7 @@ impl From<&AttemptEnd> for Ended {
             stopped: end.stopped.map(|stopped| stopped.reason.into()),
             rung: end.stopped.and_then(|stopped| stopped.rung).map(Into::into),
             out_of_memory: end.out_of_memory.map(Into::into),
+            leftovers: (!end.leftovers.is_empty()).then(|| (&end.leftovers).into()),
             started_at_unix_micros: end.started_at.map(|at| at.timestamp_micros()),
             ended_at_unix_micros: end.ended_at.timestamp_micros(),
             cpu_user_micros: used.cpu_user_micros.unwrap_or(0),
@@ -317,6 +328,7 @@ impl TryFrom<Ended> for AttemptEnd {
             },
             stopped: end.stopped.map(|reason| Stopped { reason: reason.into(), rung: end.rung.map(Into::into) }),
             out_of_memory: end.out_of_memory.map(Into::into),
+            leftovers: end.leftovers.map(Into::into).unwrap_or_default(),
             started_at: end.started_at_unix_micros.map(timestamp).transpose()?,
             ended_at: timestamp(end.ended_at_unix_micros)?,
             usage: end.usage.map_or_else(early, Into::into),

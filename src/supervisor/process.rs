@@ -67,6 +67,24 @@ impl Stat {
     }
 }
 
+/// The children of this process, which has one thread
+/// ([proc_tid_children(5)](https://man7.org/linux/man-pages/man5/proc_tid_children.5.html)). Some may be missing when others
+/// end at the same time.
+///
+/// # Errors
+/// When `/proc` is not mounted, or the kernel was built without the file.
+pub(super) fn children() -> io::Result<Vec<Pid>> {
+    let text = fs::read_to_string("/proc/thread-self/children")?;
+    Ok(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect())
+}
+
+/// The name of a process's program, as the kernel has it; nothing when it has ended.
+pub(super) fn name(pid: Pid) -> Option<String> {
+    let stat = Stat::read(pid).ok().filter(|stat| !stat.zombie)?;
+    let name = fs::read(format!("/proc/{}/comm", stat.pid)).ok()?;
+    Some(String::from_utf8_lossy(name.strip_suffix(b"\n").unwrap_or(&name)).into_owned())
+}
+
 /// All processes at about one moment.
 pub(super) struct ProcessTable(HashMap<Pid, Stat>);
 

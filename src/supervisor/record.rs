@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use super::line::{Asked, Line};
 use crate::clock::{BootId, Monotonic, Timestamp};
-use crate::run::{AttemptEnd, SetupFailure, StopReason};
+use crate::run::{AttemptEnd, Leftovers, SetupFailure, StopReason};
 use crate::spec::{OnLeftover, OutputPolicy, StopPolicy};
 
 /// The file's name in the attempt's directory.
@@ -23,6 +23,8 @@ pub(super) struct Record {
     pub executed: Option<Executed>,
     /// The program's wait status, as the first process among its own wrote it down.
     pub exited: Option<i32>,
+    /// What outlived the program and was killed, likewise.
+    pub leftovers: Leftovers,
     pub stopping: Option<Stopping>,
     pub setup_failure: Option<SetupFailure>,
     pub end: Option<AttemptEnd>,
@@ -87,8 +89,16 @@ impl Record {
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').filter_map(Line::parse);
         let Some(Line::Asked(asked)) = lines.next() else { return Ok(None) };
         let Ok(facts) = Facts::try_from(asked) else { return Ok(None) };
-        let empty =
-            Self { facts, process: None, executed: None, exited: None, stopping: None, setup_failure: None, end: None };
+        let empty = Self {
+            facts,
+            process: None,
+            executed: None,
+            exited: None,
+            leftovers: Leftovers::default(),
+            stopping: None,
+            setup_failure: None,
+            end: None,
+        };
         Ok(Some(lines.fold(empty, Self::with)))
     }
 
@@ -97,7 +107,10 @@ impl Record {
             Line::Asked(_) => {}
             Line::Process(process) => self.process = Some(process.into()),
             Line::Executing(executed) => self.executed = executed.try_into().ok(),
-            Line::Exited { wait_status } => self.exited = Some(wait_status),
+            Line::Exited { wait_status, leftovers } => {
+                self.exited = Some(wait_status);
+                self.leftovers = leftovers.map(Into::into).unwrap_or_default();
+            }
             Line::Stopping(stopping) => self.stopping = Some(stopping.into()),
             Line::SetupFailed(failure) => self.setup_failure = Some(failure.into()),
             Line::Ended(end) => self.end = (*end).try_into().ok(),
@@ -160,6 +173,7 @@ mod tests {
             ending: Ending::Exited { wait_status: 256 },
             stopped: Some(Stopped { reason: StopReason::Cancelled, rung: Some(Rung::Kill) }),
             out_of_memory: Some(OutOfMemory { limit_bytes: Some(7), peak_bytes: Some(8) }),
+            leftovers: Leftovers { count: 2, names: vec!["sleep".to_owned()] },
             started_at: Some(Timestamp::from_timestamp_micros(1_793_536_496_789_012).unwrap()),
             ended_at: Timestamp::from_timestamp_micros(1_793_536_496_789_013).unwrap(),
             usage: Usage {
@@ -222,6 +236,7 @@ mod tests {
         let early = AttemptEnd {
             stopped: Some(Stopped { reason: StopReason::Cancelled, rung: None }),
             out_of_memory: None,
+            leftovers: Leftovers::default(),
             usage: Usage { io: None, context_switches: None, peak_processes: None, ..end().usage },
             ..end()
         };

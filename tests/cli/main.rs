@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test waits for conditions by the real clock")]
 
 mod codes;
+mod define;
 mod drive;
 mod lists;
 mod logs;

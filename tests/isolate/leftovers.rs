@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use jobsd::run::StopReason;
+use jobsd::run::{Leftovers, StopReason};
 use jobsd::spec::{Isolation, OnLeftover, ProcessSpec};
 
-use crate::world::{by_kill, by_signal, lives, read_pid, wait_for, wait_status};
-use crate::{job, open_world};
+use crate::world::{by_kill, by_signal, is_root, lives, read_pid, wait_for, wait_status};
+use crate::{job, open_world, worlds};
 
 fn with(on_leftover: OnLeftover) -> ProcessSpec {
     ProcessSpec { on_leftover, ..ProcessSpec::default() }
@@ -86,4 +86,61 @@ fn they_go_on_when_they_may_and_nothing_stays_in_the_end() {
     wait_for("the cgroup is removed", || {
         std::fs::read_dir(&base).unwrap().flatten().filter(|entry| entry.path().is_dir()).count() == 0
     });
+}
+
+#[test]
+fn who_is_killed_is_told() {
+    for (who, world) in worlds("who_is_killed_is_told") {
+        for (name, isolation) in
+            [("plain", Isolation::default()), ("alone", Isolation { processes_visible: false, ..Isolation::default() })]
+        {
+            let process = ProcessSpec { isolation, ..ProcessSpec::default() };
+            let line = "(setsid sleep 1000 &); (setsid sleep 1001 &); sleep 1002 & \
+                while ! ls -l /proc/$!/exe | grep -q sleep; do :; done; exit 4";
+            let end = world.run(&job(name, line, process.clone()));
+            assert_eq!(wait_status(&end), 4 << 8, "{who}: {name}");
+            assert_eq!(end.leftovers.count, 3, "{who}: {name}: {:?}", end.leftovers);
+            assert!(end.leftovers.names.contains(&"sleep".to_owned()), "{who}: {name}: {:?}", end.leftovers);
+            let alone = world.run(&job(&format!("{name}-nobody"), "sleep 0 & wait; true", process.clone()));
+            assert_eq!(alone.leftovers, Leftovers::default(), "{who}: {name}");
+            // Who is stopped with the attempt does not outlive it.
+            let mut stopped = job(&format!("{name}-stopped"), "sleep 1000 & sleep 1000; true", process);
+            stopped.timeout = Some(Duration::from_millis(50));
+            assert_eq!(world.run(&stopped).leftovers, Leftovers::default(), "{who}: {name}");
+        }
+    }
+}
+
+/// Root may move its processes anywhere; those that have nobody above them but the supervisor are found all the same.
+#[test]
+fn who_left_the_cgroup_is_found_at_the_end() {
+    if !is_root("who_left_the_cgroup_is_found_at_the_end") {
+        return;
+    }
+    let Some(leave) = crate::greed::leaving() else {
+        return eprintln!("who_left_the_cgroup_is_found_at_the_end: no cgroup v2 here");
+    };
+    let world = open_world();
+    for (name, start) in [("session", "setsid"), ("bare", "setsid env -i PATH=$PATH"), ("child", "")] {
+        let path = world.path(name);
+        let shown = path.display();
+        let line = format!(
+            "({start} sh -c '{leave} && {{ sleep 1000 & echo $$ > {shown}.new; mv {shown}.new {shown}; wait; }}' &); \
+             while [ ! -e {shown} ]; do sleep 0.01; done; exit 4"
+        );
+        let end = world.run(&job(name, &line, ProcessSpec::default()));
+        let left = read_pid(&path);
+        assert_eq!(wait_status(&end), 4 << 8);
+        match name {
+            // In a session of its own and without the variable it is nobody's.
+            "bare" => {
+                assert!(lives(left), "the page that says what is promised says too little");
+                nix::sys::signal::kill(left, nix::sys::signal::Signal::SIGKILL).unwrap();
+            }
+            _ => {
+                assert!(!lives(left), "{name}");
+                assert_eq!(end.leftovers.count, 2, "{name}: {:?}", end.leftovers);
+            }
+        }
+    }
 }

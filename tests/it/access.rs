@@ -112,6 +112,11 @@ const OPEN: [&str; 3] = ["/v1/health/live", "/v1/version", "/openapi.json"];
 const ADMIN_ONLY: [&str; 5] =
     ["/v1/reload", "/v1/shutdown", "/v1/state/backup", "/v1/state/export", "/v1/state/compact"];
 
+/// What is done to the file of a job.
+fn is_for_definers(method: &str, path: &str) -> bool {
+    ["PUT", "DELETE"].contains(&method) || path.ends_with("/file")
+}
+
 /// What concerns the daemon and not a job, and is for operators or viewers.
 const WHOLE: [&str; 3] = ["/v1/config", "/v1/state/acknowledge", "/metrics"];
 
@@ -136,7 +141,7 @@ fn every_route_for_real_users() {
             continue;
         }
         let is_read = method == "GET";
-        let for_admins = ADMIN_ONLY.contains(&path.as_str());
+        let for_admins = ADMIN_ONLY.contains(&path.as_str()) || is_for_definers(method, path);
         let names_job = path.contains("{job}");
         let ask = |caller, job| passes(&world, caller, method, path, job);
         let allowed = |yes: bool| if yes { Ok(()) } else { Err(403) };
@@ -144,7 +149,7 @@ fn every_route_for_real_users() {
         assert_eq!(ask(OPERATOR, "theirs"), allowed(!for_admins), "operator: {method} {path}");
         // Exec and pauses of many jobs have something of their own to act on.
         let on_own = ["/v1/exec", "/v1/pause", "/v1/resume"].contains(&path.as_str());
-        assert_eq!(ask(VIEWER, "theirs"), allowed(is_read || on_own), "viewer: {method} {path}");
+        assert_eq!(ask(VIEWER, "theirs"), allowed((is_read && !for_admins) || on_own), "viewer: {method} {path}");
         let is_open = OPEN.contains(&path.as_str());
         let whole = WHOLE.contains(&path.as_str()) || for_admins;
         assert_eq!(ask(OWNER, "mine"), allowed(!whole), "owner, own job: {method} {path}");

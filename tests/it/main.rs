@@ -7,6 +7,7 @@ mod clients;
 mod crash;
 mod documents;
 mod exec;
+mod files;
 mod harness;
 mod line;
 mod notify;

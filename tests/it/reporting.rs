@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jobsd::api::client::Client;
+use jobsd::api::client::{Client, Precondition};
 use serde_json::{Value, json};
 
 use crate::harness::World;
@@ -18,6 +18,8 @@ impl Http<'_> {
             match method {
                 "get" => client.get_bytes(path).await,
                 "post" => client.post_bytes(path, body).await,
+                "put" => client.put(path, "application/toml", GOOD.into(), &Precondition::Present).await,
+                "delete" => client.delete(path, &Precondition::Present).await,
                 other => panic!("no test sends {other}"),
             }
         });
@@ -57,6 +59,7 @@ const LEFT_OUT: [(&str, &str); 3] = [
 fn the_openapi_document_is_true() {
     let world = having_run(&[("good", GOOD)]);
     world.job("long", "command = 'exec sleep 1000'\nstop_grace = '1s'");
+    world.job("spare", "command = 'true'");
     let http = Http(&world);
     let document = http.json("get", "/openapi.json", &Value::Null);
     world.ok(&["reload"]);
@@ -75,7 +78,11 @@ fn the_openapi_document_is_true() {
                 "/v1/exec" => json!({ "argv": ["true"], "name": "once" }),
                 _ => json!({}),
             };
-            let job = if path.ends_with("/cancel") { "long" } else { "good" };
+            let job = match (path.ends_with("/cancel"), method.as_str()) {
+                (true, _) => "long",
+                (false, "delete") => "spare",
+                (false, _) => "good",
+            };
             let place = path.replace("{job}", job).replace("{number}", "1");
             let answers = operation["responses"].as_object().expect("answers");
             let (_, answer) = answers.iter().find(|(status, _)| status.starts_with('2')).expect("a good answer");

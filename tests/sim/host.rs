@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jobsd::clock::{BootId, Monotonic, Now, Timestamp};
 use jobsd::run::{
-    AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure, StopReason, Stopped, Usage,
+    AttemptEnd, AttemptId, Ending, LaunchPlan, Leftovers, OutputSummary, Report, RunId, SetupFailure, StopReason,
+    Stopped, Usage,
 };
 use jobsd::schedule::Boot;
 use jobsd::spec::JobName;
@@ -250,6 +251,7 @@ impl HostAttempt {
             ending,
             stopped: self.stop.map(|reason| Stopped { reason, rung: None }),
             out_of_memory: None,
+            leftovers: Leftovers::default(),
             started_at: Some(self.started_at),
             ended_at: now.wall,
             usage: Usage::default(),

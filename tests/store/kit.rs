@@ -119,6 +119,7 @@ pub fn finished(run: &Run, exit_code: u8) -> Run {
         ending: Ending::Exited { wait_status: i32::from(exit_code) << 8 },
         stopped: None,
         out_of_memory: None,
+        leftovers: Leftovers::default(),
         started_at: Some(run.created_at),
         ended_at,
         usage: Usage {

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod explanation;
+mod file;
 mod health;
 mod job;
 mod notice;
@@ -12,6 +13,7 @@ mod statistics;
 
 pub use daemon::{config, load_summary, shutdown_mode};
 pub use explanation::explanation;
+pub use file::{file_fault, file_faults};
 pub use health::{health, is_failure, jobs as jobs_health, live, ready};
 pub use job::{definition, detail, excluded, job, occurrence};
 pub use notice::{delivery, outbox, targets};

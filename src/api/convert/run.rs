@@ -3,8 +3,8 @@
 use super::{seconds, seconds_between};
 use crate::api::types::{self, Time};
 use crate::run::{
-    Attempt, AttemptEnd, Ending, MemoryMeasure, OutOfMemory, Outcome, QueueReason, Run, RunState, Rung, SetupFailure,
-    Skip, StopReason, Trigger, meaning, signal_name,
+    Attempt, AttemptEnd, Ending, Leftovers, MemoryMeasure, OutOfMemory, Outcome, QueueReason, Run, RunState, Rung,
+    SetupFailure, Skip, StopReason, Trigger, meaning, signal_name,
 };
 use crate::store::HistoryEntry;
 use crate::units::format_size;
@@ -138,6 +138,7 @@ fn attempt(attempt: &Attempt) -> types::Attempt {
         stop_reason: stopped.map(|stopped| stop_reason(stopped.reason).to_owned()),
         stop_rung: stopped.and_then(|stopped| stopped.rung).map(rung),
         out_of_memory: end.and_then(|end| end.out_of_memory).map(out_of_memory),
+        leftovers: end.map(|end| &end.leftovers).filter(|left| !left.is_empty()).map(leftovers),
         setup_failure: end.and_then(|end| match &end.ending {
             Ending::SetupFailed(failure) => Some(setup_failure(failure)),
             Ending::Exited { .. } | Ending::Unseen => None,
@@ -196,6 +197,10 @@ impl Exit {
 
 const fn out_of_memory(killed: OutOfMemory) -> types::OutOfMemory {
     types::OutOfMemory { limit_bytes: killed.limit_bytes, peak_bytes: killed.peak_bytes }
+}
+
+fn leftovers(killed: &Leftovers) -> types::Leftovers {
+    types::Leftovers { count: killed.count, names: killed.names.clone() }
 }
 
 const fn rung(rung: Rung) -> types::Rung {
@@ -290,8 +295,12 @@ const fn stop_reason(reason: StopReason) -> &'static str {
 fn explanation(run: &Run) -> Option<String> {
     match &run.state {
         RunState::Finished { outcome, .. } => {
-            let end = run.attempts.last().and_then(|attempt| attempt.end.as_ref());
-            explain(outcome, end.map(|(end, _)| end))
+            let end = run.attempts.last().and_then(|attempt| attempt.end.as_ref()).map(|(end, _)| end);
+            let killed = end.filter(|end| !end.leftovers.is_empty()).map(|end| explain_leftovers(&end.leftovers));
+            match (explain(outcome, end), killed) {
+                (Some(why), Some(killed)) => Some(format!("{why}; {killed}")),
+                (why, killed) => why.or(killed),
+            }
         }
         RunState::Queued { .. }
         | RunState::Starting { .. }
@@ -327,6 +336,14 @@ fn explain(outcome: &Outcome, end: Option<&AttemptEnd>) -> Option<String> {
         Outcome::SetupFailed(failure) => Some(explain_setup(failure)),
         Outcome::Lost => Some("it may have run, and nobody saw its end".to_owned()),
     }
+}
+
+/// As many names as are known.
+fn explain_leftovers(killed: &Leftovers) -> String {
+    let (what, were) = if killed.count == 1 { ("process", "was") } else { ("processes", "were") };
+    let names = killed.names.join(", ");
+    let more = if killed.names.len() < Leftovers::NAMES_LIMIT { "" } else { "..." };
+    format!("{} {what} that outlived its main one {were} killed ({names}{more})", killed.count)
 }
 
 /// In which phase of the stop ladder it ended. One that was never executed had no use for a signal.
@@ -421,6 +438,27 @@ mod tests {
             assert_eq!(wire.entry.explanation.as_deref(), Some(expected));
             assert_eq!(wire.attempt_records[0].out_of_memory, Some(out_of_memory(killed)));
         }
+    }
+
+    #[test]
+    fn what_outlived_the_main_process_is_told_beside_the_outcome() {
+        let with = |outcome, names: &[&str]| {
+            let mut killed = Leftovers::default();
+            names.iter().for_each(|name| killed.add(name));
+            with_end(outcome, |end| end.leftovers = killed)
+        };
+        let one = with(Outcome::Succeeded, &["sleep"]);
+        let expected = "1 process that outlived its main one was killed (sleep)";
+        assert_eq!(one.entry.explanation.as_deref(), Some(expected));
+        let two = with(Outcome::Failed { exit_code: 3 }, &["nc", "nc", "a\x1bb"]);
+        let expected = "it exited with code 3; 3 processes that outlived its main one were killed (nc, a?b)";
+        assert_eq!(two.entry.explanation.as_deref(), Some(expected));
+        let wire = two.attempt_records[0].leftovers.as_ref().unwrap();
+        assert_eq!((wire.count, wire.names.as_slice()), (3, ["nc".to_owned(), "a?b".to_owned()].as_slice()));
+        assert_eq!(with(Outcome::Succeeded, &[]).attempt_records[0].leftovers, None);
+        let many: Vec<String> = (0..100).map(|number| format!("n{number}")).collect();
+        let many = with(Outcome::Succeeded, &many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(many.entry.explanation.unwrap().ends_with(", n7...)"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod daemon;
 pub mod events;
 pub mod exec;
 pub mod explanation;
+pub mod files;
 pub mod health;
 pub mod jobs;
 pub mod metrics;

@@ -7,9 +7,9 @@ use super::{Answer, SchemaOf, fields_of};
 use crate::api::handlers::{events, explanation, jobs, output, runs, statistics};
 use crate::api::types::{
     Acknowledged, Cancelled, Compacted, Config, ExecRequest, Executed, Explanation, ExportRequest, Exported, Health,
-    HistoryPage, JobDetail, JobPage, JobStatistics, JobsHealth, Live, NotifyTestRequest, NotifyTested, Occurrences,
-    PauseRequest, PauseSelectionRequest, Paused, Ready, ReloadRequest, Reloaded, ResumeSelectionRequest, Resumed, Run,
-    Runs, ShutdownRequest, ShuttingDown, StatisticsPage, Triggered, Version,
+    HistoryPage, JobDeleted, JobDetail, JobPage, JobStatistics, JobWritten, JobsHealth, Live, NotifyTestRequest,
+    NotifyTested, Occurrences, PauseRequest, PauseSelectionRequest, Paused, Ready, ReloadRequest, Reloaded,
+    ResumeSelectionRequest, Resumed, Run, Runs, ShutdownRequest, ShuttingDown, StatisticsPage, Triggered, Version,
 };
 
 /// One path with one method.
@@ -22,6 +22,10 @@ pub struct Operation {
     pub summary: &'static str,
     pub(super) query: Option<SchemaOf>,
     pub(super) body: Option<SchemaOf>,
+    /// The media type of a body that is no JSON.
+    pub(super) text: Option<&'static str>,
+    /// Whether it takes `If-Match` and `If-None-Match`.
+    pub(super) is_conditional: bool,
     pub(super) answer: Answer,
 }
 
@@ -33,10 +37,18 @@ impl Operation {
     fn body<T: JsonSchema>(self) -> Self {
         Self { body: Some(SchemaGenerator::subschema_for::<T>), ..self }
     }
+
+    fn text(self, kind: &'static str) -> Self {
+        Self { text: Some(kind), ..self }
+    }
+
+    fn conditional(self) -> Self {
+        Self { is_conditional: true, ..self }
+    }
 }
 
 fn operation(method: &'static str, path: &'static str, summary: &'static str, answer: Answer) -> Operation {
-    Operation { method, path, summary, query: None, body: None, answer }
+    Operation { method, path, summary, query: None, body: None, text: None, is_conditional: false, answer }
 }
 
 fn get<T: JsonSchema>(path: &'static str, summary: &'static str) -> Operation {
@@ -67,6 +79,22 @@ fn of_jobs() -> Vec<Operation> {
     vec![
         get::<JobPage>("/v1/jobs", "List jobs, in order of their names").query::<jobs::ListQuery>(),
         get::<JobDetail>("/v1/jobs/{job}", "Show a job with its definition"),
+        operation(
+            "put",
+            "/v1/jobs/{job}",
+            "Write a job's file, when it is faultless, and bring it into force",
+            Answer::Json(200, SchemaGenerator::subschema_for::<JobWritten>),
+        )
+        .text("application/toml")
+        .conditional(),
+        operation(
+            "delete",
+            "/v1/jobs/{job}",
+            "Delete a job's file; its history stays",
+            Answer::Json(200, SchemaGenerator::subschema_for::<JobDeleted>),
+        )
+        .conditional(),
+        get_text("/v1/jobs/{job}/file", "application/toml", "A job's file as it is, with its entity tag"),
         get::<Occurrences>("/v1/jobs/{job}/next", "Tell when a job runs next").query::<jobs::NextQuery>(),
         get::<Explanation>("/v1/jobs/{job}/explanation", "Explain what a job's schedules mean")
             .query::<explanation::ExplanationQuery>(),

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::FileFaults;
+
 /// Body of every answer with a status of 400 or more, but for the health reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
@@ -19,6 +21,9 @@ pub struct ErrorDetail {
     pub message: String,
     /// What to do about it, when something can be done.
     pub hint: Option<String>,
+    /// With `faulty_file`: what is wrong with the file.
+    #[serde(default)]
+    pub file: Option<Box<FileFaults>>,
 }
 
 /// Declares the codes with their word and HTTP status, so that the three cannot part.
@@ -79,6 +84,8 @@ codes! {
     NoOutput = "no_output", 404;
     /// The path has no such method.
     MethodNotAllowed = "method_not_allowed", 405;
+    /// The job has no file: it is an ad-hoc job, or removed.
+    NoJobFile = "no_job_file", 404;
     /// The body did not come in time.
     BodyTimeout = "body_timeout", 408;
     /// The run, or every run of the job, is over already.
@@ -93,8 +100,16 @@ codes! {
     QueueFull = "queue_full", 409;
     /// More than half of the jobs would vanish.
     HeldBack = "held_back", 409;
+    /// What should be a job file is a symlink or the like, and is left alone.
+    NotPlainFile = "not_plain_file", 409;
+    /// The file is not what the request says that it is.
+    Changed = "changed", 412;
     /// The body is larger than the API takes.
     BodyTooLarge = "body_too_large", 413;
+    /// The file would be faulty, and was not written.
+    FaultyFile = "faulty_file", 422;
+    /// The request must say which state of the file it replaces.
+    NoCondition = "no_condition", 428;
     /// The daemon met an error that its log tells more about.
     Internal = "internal", 500;
     /// The jobs directory cannot be read.

@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod exec;
 mod explanation;
+mod file;
 mod health;
 mod job;
 mod notice;
@@ -29,6 +30,7 @@ pub use error::{ErrorBody, ErrorCode, ErrorDetail};
 pub use event::Event;
 pub use exec::{ExecRequest, Executed};
 pub use explanation::{ClockChange, Explanation, ScheduleExplanation, ScheduleKey};
+pub use file::{FileFault, FileFaults, JobDeleted, JobWritten};
 pub use health::{
     FailingJob, FaultyJob, Health, HeldBack, JobsHealth, Live, OverdueJob, Ready, StoreHealth, StrayFile,
 };
@@ -40,7 +42,8 @@ pub use notice::{Delivery, NoticesHealth, NotifyTarget, NotifyTestRequest, Notif
 pub use output::{OutputChunk, OutputLine, OutputMark};
 pub use process::{Bandwidth, Isolation, Limits, Process, Rlimit};
 pub use run::{
-    Attempt, Cancelled, Entry, HistoryPage, OutOfMemory, OutputBytes, Run, Runs, SetupFailure, SkipSpan, Triggered,
+    Attempt, Cancelled, Entry, HistoryPage, Leftovers, OutOfMemory, OutputBytes, Run, Runs, SetupFailure, SkipSpan,
+    Triggered,
 };
 pub use state::{Acknowledged, Compacted, ExportRequest, Exported};
 pub use statistics::{Halves, JobStatistics, Quantiles, StatisticsPage};

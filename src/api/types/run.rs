@@ -137,6 +137,8 @@ pub struct Attempt {
     pub stop_rung: Option<Rung>,
     /// That the kernel killed in it for want of memory.
     pub out_of_memory: Option<OutOfMemory>,
+    /// Processes that outlived its main process and were killed; null when there were none.
+    pub leftovers: Option<Leftovers>,
     /// Why the program could not be executed.
     pub setup_failure: Option<SetupFailure>,
     /// CPU time in user mode: of the whole tree where it has a cgroup, else of the main process and its waited-for
@@ -170,6 +172,15 @@ pub struct OutOfMemory {
     pub limit_bytes: Option<u64>,
     /// The most that the attempt had, where the kernel counts it.
     pub peak_bytes: Option<u64>,
+}
+
+/// Processes that outlived the main one and were killed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Leftovers {
+    /// How many.
+    pub count: u64,
+    /// Names of their programs, at most 8.
+    pub names: Vec<String>,
 }
 
 /// Why a program could not be executed.

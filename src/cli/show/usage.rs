@@ -20,6 +20,11 @@ pub(super) fn show(attempt: &Attempt, facts: &mut Facts<'_>) {
     let switches = pair(attempt.voluntary_context_switches, attempt.involuntary_context_switches);
     facts.say("switches", switches.map(|(waited, made_room)| format!("{waited} voluntary, {made_room} involuntary")));
     facts.say("processes", attempt.peak_processes.map(|count| format!("{count} at once")));
+    let killed = attempt.leftovers.as_ref();
+    facts.say(
+        "left behind",
+        killed.map(|killed| format!("{}, killed at the end: {}", killed.count, killed.names.join(", "))),
+    );
 }
 
 /// The most memory, in short.

@@ -64,7 +64,7 @@ impl Canned {
     /// Refuses a request.
     pub fn refuses(self, request: &str, code: ErrorCode, message: &str, hint: Option<&str>) -> Self {
         let (code_name, hint) = (code.name().to_owned(), hint.map(str::to_owned));
-        let body = ErrorBody { error: ErrorDetail { code: code_name, message: message.to_owned(), hint } };
+        let body = ErrorBody { error: ErrorDetail { code: code_name, message: message.to_owned(), hint, file: None } };
         let status = StatusCode::from_u16(code.status()).unwrap();
         self.answers.lock().unwrap().push((request.to_owned(), status, serde_json::to_vec(&body).unwrap()));
         self

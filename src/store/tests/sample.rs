@@ -60,6 +60,7 @@ pub(in crate::store) fn finished(name: &str, number: u64) -> Run {
         ending: Ending::Exited { wait_status: 0 },
         stopped: None,
         out_of_memory: None,
+        leftovers: Leftovers::default(),
         started_at: Some(at(number.cast_signed())),
         ended_at,
         usage: Usage {
@@ -219,11 +220,14 @@ prop_compose! {
         started_at in option::of(any_time()),
         ended_at in any_time(),
         out_of_memory in option::of(any_kill()),
+        killed in proptest::collection::vec("[a-z]{0,15}", 0..12),
         usage in any_usage().boxed(),
         (bytes, cut_bytes, lost_bytes, limited_bytes) in any::<(u64, u64, u64, u64)>(),
     ) -> AttemptEnd {
+        let mut leftovers = Leftovers::default();
+        killed.iter().for_each(|name| leftovers.add(name));
         AttemptEnd {
-            ending, stopped, out_of_memory, started_at, ended_at, usage,
+            ending, stopped, out_of_memory, leftovers, started_at, ended_at, usage,
             output: OutputSummary { bytes, cut_bytes, lost_bytes, limited_bytes, to: OutputTo::Journal },
         }
     }

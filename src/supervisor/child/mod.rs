@@ -48,15 +48,23 @@ use crate::run::{LaunchPlan, SetupFailure};
 struct Step<'a> {
     /// Its name in a `SetupFailed` outcome: what could not be done.
     name: &'static str,
-    act: fn(&mut Child<'a>) -> Result<(), Obstacle>,
+    act: Act<'a>,
+}
+
+/// What a step does.
+enum Act<'a> {
+    /// Something in this process.
+    Here(fn(&mut Child<'a>) -> Result<(), Obstacle>),
+    /// May have another process go through the steps that follow, and then does not return.
+    Parts(fn(&mut Child<'a>, &[Step<'a>]) -> Result<(), Obstacle>),
 }
 
 const fn step<'a>(name: &'static str, act: fn(&mut Child<'a>) -> Result<(), Obstacle>) -> Step<'a> {
-    Step { name, act }
+    Step { name, act: Act::Here(act) }
 }
 
 /// The launch order. Each step stands where it stands for the reason given.
-fn order<'a>() -> [Step<'a>; 42] {
+fn order<'a>() -> [Step<'a>; 43] {
     [
         // First of all: from here on a later supervisor finds this process, whatever happens to this one.
         step("record process", Child::record_process),
@@ -104,7 +112,9 @@ fn order<'a>() -> [Step<'a>; 42] {
         step("place credentials", Child::place_credentials),
         // After the mounts, which both processes share, and before the user changes, so that the process that stays
         // behind cannot be traced or killed by the job.
-        step("start first process", Child::start_first_process),
+        Step { name: "start first process", act: Act::Parts(Child::start_first_process) },
+        // The program leads a session as everywhere, that of the first process aside.
+        step("start own session", Child::start_own_session),
         // Groups before the user: an ordinary user may not change them.
         step("set supplementary groups", Child::set_supplementary_groups),
         step("set group", Child::set_group),
@@ -201,7 +211,6 @@ const SETUP_FAILED: i32 = 127;
 
 /// Goes through the launch order and becomes the program.
 pub(super) fn run(host: &Host, plan: &LaunchPlan, launch: Launch<'_>, hands: Hands) -> ! {
-    let guard = NeverReturn;
     let account = host.own.clone();
     let mut child = Child {
         host,
@@ -215,17 +224,26 @@ pub(super) fn run(host: &Host, plan: &LaunchPlan, launch: Launch<'_>, hands: Han
         environment: Vec::new(),
         acts_as_user: false,
     };
-    for step in order() {
-        if let Err(obstacle) = (step.act)(&mut child) {
-            child.report(step.name, obstacle);
-            break;
-        }
-    }
-    drop(guard);
-    unreachable!("the guard has left the process")
+    child.go_through(&order())
 }
 
-impl Child<'_> {
+impl<'a> Child<'a> {
+    fn go_through(&mut self, steps: &[Step<'a>]) -> ! {
+        let guard = NeverReturn;
+        for (place, step) in steps.iter().enumerate() {
+            let acted = match step.act {
+                Act::Here(act) => act(self),
+                Act::Parts(act) => act(self, &steps[place + 1..]),
+            };
+            if let Err(obstacle) = acted {
+                self.report(step.name, obstacle);
+                break;
+            }
+        }
+        drop(guard);
+        unreachable!("the guard has left the process")
+    }
+
     /// Tells the record and the supervisor. What of it fails is no loss: the other still knows, or both are gone.
     fn report(&mut self, step: &str, obstacle: Obstacle) {
         let user = self.acts_as_user.then(|| self.shown_user());
@@ -358,6 +376,8 @@ mod tests {
             ("fetch credentials", "arrange mounts"),
             ("raise limits", "switch user"),
             ("arrange mounts", "place credentials"),
+            ("start first process", "start own session"),
+            ("start first process", "switch user"),
             ("set supplementary groups", "set group"),
             ("set group", "switch user"),
             ("switch user", "set capabilities"),

@@ -5,11 +5,12 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid, sethostname, setsid};
 use std::os::fd::AsRawFd;
 
-use super::{Child, CredentialsPlace, close_all_but};
+use super::{Child, CredentialsPlace, Step, broken, close_all_but};
 use crate::spec::{Isolation, Network};
+use crate::supervisor::fork::{Fork, fork, fork_waiting};
 use crate::supervisor::isolate::{Obstacle, capabilities, init, landlock, mounts, namespaces, network, syscalls};
 
-impl Child<'_> {
+impl<'a> Child<'a> {
     fn isolation(&self) -> &Isolation {
         &self.plan.process.isolation
     }
@@ -55,14 +56,34 @@ impl Child<'_> {
         Ok(())
     }
 
-    /// The program is then the second process among those that it sees, and the leader of a session as everywhere.
-    pub(super) fn start_first_process(&mut self) -> Result<(), Obstacle> {
+    /// The program is then the second process among those that it sees.
+    pub(super) fn start_first_process(&mut self, rest: &[Step<'a>]) -> Result<(), Obstacle> {
         if self.isolation().processes_visible {
             return Ok(());
         }
+        let program = if self.stays_itself() {
+            fork_waiting(|| self.go_through(rest)).map_err(broken)?
+        } else {
+            match fork().map_err(broken)? {
+                Fork::Child => return Ok(()),
+                Fork::Parent(program) => program,
+            }
+        };
         let on_leftover = self.plan.process.on_leftover;
-        init::stay_behind(&mut self.hands.record, on_leftover, |record| close_all_but(0, &[record.as_raw_fd()]))?;
-        setsid()?;
+        init::stay(program, &mut self.hands.record, on_leftover, |record| close_all_but(0, &[record.as_raw_fd()]))
+    }
+
+    /// Whether nobody may look into the program's process, while it is made, who may not look into this one: then they may
+    /// have one memory, which saves copying it. Else somebody who is the job's user could change the memory of a process that
+    /// may become anybody.
+    fn stays_itself(&self) -> bool {
+        !self.changes_identity() && !self.isolation().private_users
+    }
+
+    pub(super) fn start_own_session(&mut self) -> Result<(), Obstacle> {
+        if !self.isolation().processes_visible {
+            setsid()?;
+        }
         Ok(())
     }
 

@@ -5,41 +5,60 @@
 //! kernel kills whatever is left. Orphans come to it and are reaped. It keeps no right and no descriptor but the record's,
 //! and signals that it has no handler for do not reach it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::super::fork::{Fork, exit_now, fork};
+use super::super::fork::exit_now;
 use super::super::line::Line;
-use super::{capabilities, errno_of};
+use super::super::process;
+use super::capabilities;
+use crate::run::Leftovers;
 use crate::spec::OnLeftover;
 
-/// Forks. The child goes on to the program; the parent stays, as the first process, for as long as there is something to
-/// wait for, and never returns. `close` closes what the parent does not need.
-pub(in crate::supervisor) fn stay_behind(
+/// Is the first process for as long as there is something to wait for, and never returns. `close` closes what it does not
+/// need.
+pub(in crate::supervisor) fn stay(
+    program: Pid,
     record: &mut File,
     on_leftover: OnLeftover,
     close: impl FnOnce(&File) -> Result<(), Errno>,
-) -> Result<(), Errno> {
-    match fork().map_err(|fault| errno_of(&fault))? {
-        Fork::Child => Ok(()),
-        Fork::Parent(program) => {
-            // What fails here takes nothing from the job: the first process then keeps a little too much.
-            let bare = close(record)
-                .and_then(|()| nix::unistd::chdir("/"))
-                .and_then(|()| capabilities::give_up())
-                // Without rights and of the job's user it could be traced by the job, round every filter.
-                .and_then(|()| nix::sys::prctl::set_dumpable(false));
-            let status = wait_for(program);
-            let written = record.write_all(&Line::Exited { wait_status: status }.encode());
-            if on_leftover == OnLeftover::Wait {
-                while wait_any().is_ok() {}
-            }
-            exit_now(i32::from(bare.is_err() || written.is_err()));
+) -> ! {
+    // What fails here takes nothing from the job: the first process then keeps a little too much.
+    let bare = close(record)
+        .and_then(|()| nix::unistd::chdir("/"))
+        // Without rights and of the job's user it could be traced by the job, round every filter: so this comes first.
+        .and_then(|()| nix::sys::prctl::set_dumpable(false))
+        .and_then(|()| capabilities::give_up());
+    let status = wait_for(program);
+    let killed = match on_leftover {
+        OnLeftover::Kill => others(),
+        OnLeftover::Wait | OnLeftover::Leave => Leftovers::default(),
+    };
+    let written = record.write_all(&Line::exited(status, &killed).encode());
+    if on_leftover == OnLeftover::Wait {
+        while wait_any().is_ok() {}
+    }
+    exit_now(i32::from(bare.is_err() || written.is_err()));
+}
+
+/// Who is left, and dies with this process. Where the job sees another /proc than it should, their names are not told.
+fn others() -> Leftovers {
+    let mut others = Leftovers::default();
+    // Nearly always there is nobody: asking costs next to nothing, listing /proc does.
+    if nix::sys::signal::kill(Pid::from_raw(-1), None).is_err() {
+        return others;
+    }
+    let Ok(entries) = fs::read_dir("/proc") else { return others };
+    let numbers = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    for pid in numbers.map(Pid::from_raw).filter(|pid| *pid != Pid::this()) {
+        if let Some(name) = process::name(pid) {
+            others.add(&name);
         }
     }
+    others
 }
 
 /// Reaps until the program has ended, and says how.

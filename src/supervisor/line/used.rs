@@ -45,6 +45,13 @@ pub(super) struct OutOfMemory {
     peak_bytes: Option<u64>,
 }
 
+/// Processes that were killed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::supervisor) struct Leftovers {
+    count: u64,
+    names: Vec<String>,
+}
+
 /// How far the stop ladder went.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -105,6 +112,18 @@ impl From<run::OutOfMemory> for OutOfMemory {
 impl From<OutOfMemory> for run::OutOfMemory {
     fn from(killed: OutOfMemory) -> Self {
         Self { limit_bytes: killed.limit_bytes, peak_bytes: killed.peak_bytes }
+    }
+}
+
+impl From<&run::Leftovers> for Leftovers {
+    fn from(killed: &run::Leftovers) -> Self {
+        Self { count: killed.count, names: killed.names.clone() }
+    }
+}
+
+impl From<Leftovers> for run::Leftovers {
+    fn from(killed: Leftovers) -> Self {
+        Self { count: killed.count, names: killed.names }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::usage::{stopped, usage_before_3};
+use super::usage::{leftovers_heard, leftovers_said, stopped, usage_before_3};
 use super::wire;
 use crate::clock::Timestamp;
 use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, OutputSummary, Report, RunId, SetupFailure};
@@ -136,6 +136,7 @@ impl From<&AttemptEnd> for wire::End {
             stopped: end.stopped.map(|stopped| stopped.reason.into()),
             rung: end.stopped.and_then(|stopped| stopped.rung).map(Into::into),
             out_of_memory: end.out_of_memory.map(Into::into),
+            leftovers: leftovers_said(&end.leftovers),
             started_at_unix_micros: end.started_at.map(|at| at.timestamp_micros()),
             ended_at_unix_micros: end.ended_at.timestamp_micros(),
             cpu_user_micros: usage.cpu_user_micros.unwrap_or(0),
@@ -159,6 +160,7 @@ impl TryFrom<wire::End> for AttemptEnd {
             ending: end.ending.into(),
             stopped: stopped(end.stopped, end.rung),
             out_of_memory: end.out_of_memory.map(Into::into),
+            leftovers: leftovers_heard(end.leftovers),
             started_at: end.started_at_unix_micros.map(timestamp).transpose()?,
             ended_at: timestamp(end.ended_at_unix_micros)?,
             usage: end.usage.map_or_else(before_3, Into::into),
@@ -203,7 +205,7 @@ impl From<wire::Ending> for Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{IoBytes, MemoryMeasure, OutOfMemory, PeakMemory, Rung, StopReason, Stopped, Usage};
+    use crate::run::{IoBytes, Leftovers, MemoryMeasure, OutOfMemory, PeakMemory, Rung, StopReason, Stopped, Usage};
 
     /// The very bytes of versions 2 and 3: what an engine or a supervisor of another build says and must be understood.
     const LAUNCH: &str = r#"{"type":"launch","plan":{"attempt":{"job":"backup","number":42,"attempt":1},"argv":["sh","-c","pg_dump app"],"environment":{"PGPASSWORD":"hunter2"},"working_directory":"/srv","user":"postgres","group":null,"timeout_micros":7200000000,"stop_signal":"SIGINT","stop_grace_micros":10000000,"output_limit_bytes":16777216}}"#;
@@ -233,13 +235,14 @@ mod tests {
         assert_eq!(LaunchPlan::try_from(*back), Ok(plan));
     }
 
-    const ENDED_3: &str = r#"{"type":"ended","attempt":{"job":"backup","number":42,"attempt":1},"end":{"ending":{"setup_failed":{"step":"execute","path":"/bin/nothing","errno":13,"user":"www"}},"stopped":"timed_out","rung":"kill","out_of_memory":{"limit_bytes":7,"peak_bytes":null},"started_at_unix_micros":null,"ended_at_unix_micros":1793536496789012,"cpu_user_micros":1,"cpu_system_micros":2,"peak_memory_bytes":3,"usage":{"cpu_user_micros":1,"cpu_system_micros":2,"peak_memory_bytes":3,"memory_measure":"tree","io_read_bytes":8,"io_written_bytes":9},"output_bytes":4,"output_cut_bytes":5,"output_lost_bytes":6}}"#;
+    const ENDED_3: &str = r#"{"type":"ended","attempt":{"job":"backup","number":42,"attempt":1},"end":{"ending":{"setup_failed":{"step":"execute","path":"/bin/nothing","errno":13,"user":"www"}},"stopped":"timed_out","rung":"kill","out_of_memory":{"limit_bytes":7,"peak_bytes":null},"leftovers":{"count":2,"names":["nc"]},"started_at_unix_micros":null,"ended_at_unix_micros":1793536496789012,"cpu_user_micros":1,"cpu_system_micros":2,"peak_memory_bytes":3,"usage":{"cpu_user_micros":1,"cpu_system_micros":2,"peak_memory_bytes":3,"memory_measure":"tree","io_read_bytes":8,"io_written_bytes":9},"output_bytes":4,"output_cut_bytes":5,"output_lost_bytes":6}}"#;
 
     fn end() -> AttemptEnd {
         AttemptEnd {
             ending: Ending::SetupFailed(SetupFailure::of_daemon("execute", Some("/bin/nothing".into()), 2)),
             stopped: Some(Stopped { reason: StopReason::TimedOut, rung: None }),
             out_of_memory: None,
+            leftovers: Leftovers::default(),
             started_at: None,
             ended_at: timestamp(1_793_536_496_789_012).unwrap(),
             usage: usage_before_3(1, 2, 3),
@@ -267,6 +270,7 @@ mod tests {
             ending: Ending::SetupFailed(failure),
             stopped: Some(Stopped { reason: StopReason::TimedOut, rung: Some(Rung::Kill) }),
             out_of_memory: Some(OutOfMemory { limit_bytes: Some(7), peak_bytes: None }),
+            leftovers: Leftovers { count: 2, names: vec!["nc".to_owned()] },
             usage: Usage {
                 peak_memory: Some(PeakMemory { bytes: 3, of: MemoryMeasure::Tree }),
                 io: Some(IoBytes { read: 8, written: 9 }),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::convert::micros;
 use super::wire;
 use crate::run::{
-    ContextSwitches, CpuTime, IoBytes, MemoryMeasure, OutOfMemory, PeakMemory, Rung, StopReason, Stopped, Usage,
+    ContextSwitches, CpuTime, IoBytes, Leftovers, MemoryMeasure, OutOfMemory, PeakMemory, Rung, StopReason, Stopped,
+    Usage,
 };
 
 impl From<&Usage> for wire::Usage {
@@ -75,6 +76,16 @@ impl From<wire::MemoryMeasure> for MemoryMeasure {
             wire::MemoryMeasure::AtMost => Self::AtMost,
         }
     }
+}
+
+/// None is said by silence.
+pub(super) fn leftovers_said(leftovers: &Leftovers) -> Option<wire::Leftovers> {
+    let Leftovers { count, names } = leftovers.clone();
+    (count > 0).then_some(wire::Leftovers { count, names })
+}
+
+pub(super) fn leftovers_heard(leftovers: Option<wire::Leftovers>) -> Leftovers {
+    leftovers.map_or_else(Leftovers::default, |wire::Leftovers { count, names }| Leftovers { count, names })
 }
 
 impl From<OutOfMemory> for wire::OutOfMemory {

@@ -171,6 +171,9 @@ pub struct End {
     /// That the kernel killed it for want of memory. Since version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_memory: Option<OutOfMemory>,
+    /// Processes that outlived the main one and were killed. Since version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leftovers: Option<Leftovers>,
     /// When the program was executed, in microseconds since 1970.
     pub started_at_unix_micros: Option<i64>,
     /// When the end was seen, in microseconds since 1970.
@@ -245,6 +248,15 @@ pub enum Rung {
     Signal,
     /// SIGKILL.
     Kill,
+}
+
+/// Processes that were killed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftovers {
+    /// How many.
+    pub count: u64,
+    /// Some names.
+    pub names: Vec<String>,
 }
 
 /// A kill for want of memory.

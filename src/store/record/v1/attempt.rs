@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::usage::{Early, OutOfMemory, Rung, Used};
+use super::usage::{Early, Leftovers, OutOfMemory, Rung, Used};
 use super::{FilePath, Micros, Span, is_default, is_false, timestamp};
 use crate::clock::BootId;
 use crate::run;
@@ -31,6 +31,8 @@ struct End {
     rung: Option<Rung>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     out_of_memory: Option<OutOfMemory>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leftovers: Option<Leftovers>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     started_at: Option<Micros>,
     ended_at: Micros,
@@ -146,6 +148,7 @@ impl End {
             stopped: end.stopped.map(|stopped| stopped.reason.into()),
             rung: end.stopped.and_then(|stopped| stopped.rung).map(Rung::from),
             out_of_memory: end.out_of_memory.map(OutOfMemory::from),
+            leftovers: Leftovers::of(&end.leftovers),
             started_at: end.started_at.map(Micros::from),
             ended_at: end.ended_at.into(),
             cpu_user: early.cpu_user,
@@ -168,6 +171,7 @@ impl End {
             ending: self.ending.into_domain(),
             stopped: self.stopped.map(|reason| run::Stopped { reason: reason.into_domain(), rung }),
             out_of_memory: self.out_of_memory.map(OutOfMemory::into_domain),
+            leftovers: self.leftovers.map(Leftovers::into_domain).unwrap_or_default(),
             started_at: timestamp(self.started_at)?,
             ended_at: self.ended_at.timestamp()?,
             usage: self.used.join(early),

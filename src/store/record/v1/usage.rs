@@ -45,6 +45,13 @@ pub(super) struct OutOfMemory {
     peak_bytes: Option<u64>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Leftovers {
+    count: u64,
+    names: Vec<String>,
+}
+
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Rung {
@@ -125,6 +132,17 @@ impl From<run::OutOfMemory> for OutOfMemory {
 impl OutOfMemory {
     pub(super) fn into_domain(self) -> run::OutOfMemory {
         run::OutOfMemory { limit_bytes: self.limit_bytes, peak_bytes: self.peak_bytes }
+    }
+}
+
+impl Leftovers {
+    /// None are not written.
+    pub(super) fn of(killed: &run::Leftovers) -> Option<Self> {
+        (!killed.is_empty()).then(|| Self { count: killed.count, names: killed.names.clone() })
+    }
+
+    pub(super) fn into_domain(self) -> run::Leftovers {
+        run::Leftovers { count: self.count, names: self.names }
     }
 }
 
