@@ -94,6 +94,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         job_files: Arc::new(JobFiles::new(config.paths.jobs_dir.clone())),
         notify: arc_swap::ArcSwap::from_pointee(config.notify.clone()),
         reading: arc_swap::ArcSwap::from_pointee(config.reading.clone()),
+        trust: arc_swap::ArcSwap::from_pointee(config.trust.clone()),
         metrics: super::Metrics::default(),
         output_bounds: arc_swap::ArcSwap::from_pointee(config.output),
     });

@@ -83,7 +83,7 @@ impl Scheduler {
             return false;
         };
         let Some(next) = job.next.clone() else { return false };
-        self.skip(name, SkipReason::Removed, next.at, now);
+        self.skip(name, SkipReason::Cancelled, next.at, now);
         // No occurrence is left; the step ends the job.
         self.job_mut(name).next = None;
         self.update_wake(name);

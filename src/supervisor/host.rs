@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use super::account::Account;
 use super::cgroup::Hierarchy;
+use super::isolate::credentials;
 use super::process;
 use crate::clock::BootId;
 
@@ -21,8 +22,8 @@ pub(super) struct Host {
     pub boot: BootId,
     /// Below it lie the attempts' directories.
     pub runs: PathBuf,
-    /// Where the socket is, and the place for credentials beside it.
-    pub socket_dir: PathBuf,
+    /// Where the place for credentials is.
+    pub credentials_base: PathBuf,
     /// Standard input of every program.
     pub null: OwnedFd,
     pub own: Account,
@@ -51,13 +52,14 @@ impl Host {
         }
         set_child_subreaper(true)?;
         restore_dispositions()?;
+        let own = Account::own();
         Ok(Self {
             pid: Pid::this(),
             boot: process::boot_id()?,
             runs,
-            socket_dir: socket_dir.to_owned(),
+            credentials_base: credentials::base(socket_dir, own.uid.is_root()),
             null: File::open("/dev/null")?.into(),
-            own: Account::own(),
+            own,
             cgroups: Hierarchy::find(state_dir)
                 .inspect_err(|reason| {
                     let cause = std::error::Error::source(reason).map(ToString::to_string).unwrap_or_default();

@@ -198,7 +198,7 @@ impl Supervisor {
         if plan.process.inputs.credentials.is_empty() {
             return Ok(None);
         }
-        let dir = &self.host.socket_dir;
+        let dir = &self.host.credentials_base;
         let point = credentials::mount_point(dir);
         credentials::make_mount_point(dir).map_err(failure("make place for credentials", Some(&point)))?;
         let mounts = self.host.is_root() || plan.process.isolation.needs_namespace();

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use nix::unistd::read;
 
@@ -12,8 +13,13 @@ use crate::clock::Timestamp;
 use crate::output::{Capture, Stream};
 use crate::run::OutputSummary;
 
-/// Bytes read from one pipe before the others get their turn; also what a pipe holds unless told otherwise.
-pub(super) const DRAIN_BYTES: usize = 64 << 10;
+/// Bytes read from one pipe before the others get their turn; also what a pipe is made to hold whose program prints much.
+/// Writing it to disk takes a tenth of a millisecond.
+pub(super) const DRAIN_BYTES: usize = 256 << 10;
+
+/// What a pipe holds unless told otherwise ([pipe(7)](https://man7.org/linux/man-pages/man7/pipe.7.html)). Of most programs
+/// it never sees as much.
+const USUAL_BYTES: usize = 64 << 10;
 
 /// Bytes read from one pipe after the last process of its attempt ended. No ordinary pipe holds more
 /// (`/proc/sys/fs/pipe-max-size`), so this is all there is, unless a process that does not belong here still writes.
@@ -26,6 +32,8 @@ pub(super) const PIPE_EVENTS: EpollFlags = EpollFlags::EPOLLIN.union(EpollFlags:
 /// The pipes of an attempt, and where its output goes.
 pub(super) struct Streams {
     pipes: [Option<OwnedFd>; 2],
+    /// Which of them have been asked to hold more than usual.
+    widened: [bool; 2],
     /// None for an attempt whose end was told: nothing is kept any more.
     capture: Option<Capture>,
 }
@@ -44,12 +52,12 @@ pub(super) enum Heard {
 impl Streams {
     /// The reading ends, which do not block, in the order standard output, standard error.
     pub fn new(pipes: [Option<OwnedFd>; 2], capture: Capture) -> Self {
-        Self { pipes, capture: Some(capture) }
+        Self { pipes, widened: [false; 2], capture: Some(capture) }
     }
 
     /// The reading ends of an attempt whose end was told.
     pub fn dropping(pipes: [Option<OwnedFd>; 2]) -> Self {
-        Self { pipes, capture: None }
+        Self { pipes, widened: [false; 2], capture: None }
     }
 
     /// The reading end, unless it is closed.
@@ -63,6 +71,9 @@ impl Streams {
         match read(pipe, buffer) {
             Ok(0) => Heard::End,
             Ok(count) => {
+                if count >= USUAL_BYTES && !std::mem::replace(&mut self.widened[stream.index()], true) {
+                    widen(pipe);
+                }
                 if let Some(capture) = &mut self.capture {
                     capture.append(stream, &buffer[..count], clock::now());
                 }
@@ -118,5 +129,14 @@ impl Streams {
         self.close(Stream::Stdout, epoll);
         self.close(Stream::Stderr, epoll);
         self.drop_from_now(at)
+    }
+}
+
+/// Has a pipe hold more, so that its program and the supervisor wait less often for each other. That is a favour: beyond what
+/// one user may have in pipes (`/proc/sys/fs/pipe-user-pages-soft`) it stays as it was.
+fn widen(pipe: &OwnedFd) {
+    let bytes = libc::c_int::try_from(DRAIN_BYTES).expect("it is a small number");
+    if let Err(errno) = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(bytes)) {
+        tracing::debug!(%errno, "a pipe stays as it was");
     }
 }

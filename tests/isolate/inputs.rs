@@ -124,6 +124,26 @@ fn credentials_are_the_jobs_alone_and_leave_nothing() {
     }
 }
 
+/// The socket usually lies in the state directory, which is the daemon's alone.
+#[test]
+fn credentials_are_reached_where_the_supervisors_directory_is_not() {
+    if !is_root("credentials_are_reached_where_the_supervisors_directory_is_not") {
+        return;
+    }
+    let mut world = World::without_supervisor();
+    fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o700)).unwrap();
+    world.start();
+    world.connect();
+    let secret = written(&world, "secret", "hunter2\n", 0o600);
+    for (name, profile) in [("plain", Profile::None), ("strict", Profile::Strict)] {
+        let mut plan = job(name, "cat $CREDENTIALS_DIRECTORY/key", with(credential(Credential::File(secret.clone()))));
+        plan.process.isolation = Isolation::of_profile(profile);
+        plan.identity = Identity { user: Some("nobody".into()), group: None };
+        plan.working_directory = Some("/".into());
+        assert_eq!(run(&world, &plan).good(), "hunter2\n", "{name}");
+    }
+}
+
 #[test]
 fn a_credential_is_seen_by_no_other_job() {
     for (who, world) in worlds("a_credential_is_seen_by_no_other_job") {

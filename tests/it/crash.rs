@@ -35,7 +35,8 @@ fn killing_the_engine_changes_nothing_for_the_jobs() {
     for job in ["tick", "queued", "printer", "failing"] {
         world.ok(&["pause", job]);
     }
-    world.wait_for("all runs to end", || {
+    // A full queue of its runs, 100 and each of half a second, on a machine that does much else.
+    world.wait_within(Duration::from_secs(600), "all runs to end", || {
         let list = world.json(&["list"]);
         list.as_array().expect("an array").iter().all(|job| job["state"] == "paused").then_some(())
     });

@@ -288,13 +288,18 @@ impl World {
     }
 
     /// Looks again and again until there is something.
-    pub fn wait_for<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    pub fn wait_for<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
+        self.wait_within(PATIENCE, what, look)
+    }
+
+    /// The same for what takes its time.
+    pub fn wait_within<T>(&self, patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let begun = Instant::now();
         loop {
             if let Some(found) = look() {
                 return found;
             }
-            assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}\n{}", self.log());
+            assert!(begun.elapsed() < patience, "waited in vain for {what}\n{}", self.log());
             std::thread::sleep(LOOK);
         }
     }

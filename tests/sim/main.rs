@@ -4,6 +4,7 @@
 //! ```text
 //! cargo test --test sim                                  a hundred seeds
 //! SIM_SEEDS=100000 SIM_FROM=5000 cargo test --test sim   as many as wanted, on all cores
+//! SIM_SECONDS=120 SIM_FROM=5000 cargo test --test sim    as many as fit this time
 //! SIM_SEED=42 cargo test --test sim -- --nocapture       one, with a trace
 //! SIM_JOB=job-3 SIM_SEED=42 cargo test …                 what concerns this job
 //! ```
@@ -27,6 +28,7 @@ mod world;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use counts::Counts;
 
@@ -46,8 +48,9 @@ fn seeds() {
         return tell(1, seed, &life::live(seed, true));
     }
     let from = from_env("SIM_FROM").unwrap_or(0);
-    let count = from_env("SIM_SEEDS").unwrap_or(SEEDS);
-    let (counts, failed) = live_all(from, count);
+    let seconds = from_env("SIM_SECONDS");
+    let most = from_env("SIM_SEEDS").unwrap_or(if seconds.is_some() { u64::MAX - from } else { SEEDS });
+    let (counts, count, failed) = live_all(from, most, seconds.map(Duration::from_secs));
     tell(count, from, &counts);
     assert!(
         failed.is_empty(),
@@ -63,8 +66,11 @@ fn seeds() {
     }
 }
 
-/// Lives through the seeds on all cores. After the first failure those under way are finished, and no other is begun.
-fn live_all(from: u64, count: u64) -> (Counts, Vec<u64>) {
+/// Lives through the seeds on all cores, and says how many they were. After the first failure, and when the time is over,
+/// those under way are finished, and no other is begun.
+#[expect(clippy::disallowed_methods, reason = "how long the test takes is real time")]
+fn live_all(from: u64, count: u64, time: Option<Duration>) -> (Counts, u64, Vec<u64>) {
+    let begun = Instant::now();
     let next = AtomicU64::new(from);
     let sum = Mutex::new((Counts::default(), Vec::new()));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
@@ -72,9 +78,12 @@ fn live_all(from: u64, count: u64) -> (Counts, Vec<u64>) {
         for _ in 0..cores {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
                     let failed_already = !sum.lock().expect("no panic while it is held").1.is_empty();
-                    if seed >= from + count || failed_already {
+                    if failed_already || time.is_some_and(|time| begun.elapsed() >= time) {
+                        return;
+                    }
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= from + count {
                         return;
                     }
                     let lived = std::panic::catch_unwind(|| life::live(seed, false));
@@ -89,7 +98,7 @@ fn live_all(from: u64, count: u64) -> (Counts, Vec<u64>) {
     });
     let (counts, mut failed) = sum.into_inner().expect("no panic while it is held");
     failed.sort_unstable();
-    (counts, failed)
+    (counts, next.into_inner().min(from + count) - from, failed)
 }
 
 fn tell(count: u64, from: u64, counts: &Counts) {

@@ -37,6 +37,8 @@ pub struct World {
     reports: Option<Receiver<Incoming>>,
     generation: u64,
     as_nobody: bool,
+    /// Shell lines that are gone through before the supervisor is executed, among mounts of its own.
+    before: Option<String>,
 }
 
 impl World {
@@ -50,7 +52,7 @@ impl World {
 
     pub fn without_supervisor() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { dir, supervisor: None, link: None, reports: None, generation: 1, as_nobody: false }
+        Self { dir, supervisor: None, link: None, reports: None, generation: 1, as_nobody: false, before: None }
     }
 
     /// Everything set up, with a supervisor that runs as an ordinary user.
@@ -69,6 +71,16 @@ impl World {
         Ok(world)
     }
 
+    /// Everything set up, with a supervisor that sees what these shell lines have mounted. They run in the world's
+    /// directory, as root.
+    pub fn behind(self, before: &str) -> Self {
+        let mut world = self;
+        world.before = Some(before.to_owned());
+        world.start();
+        world.connect();
+        world
+    }
+
     pub fn state_dir(&self) -> PathBuf {
         self.dir.path().join("state")
     }
@@ -82,9 +94,15 @@ impl World {
     }
 
     pub fn command(&self) -> Command {
-        let mut command = match self.as_nobody {
-            false => Command::new(env!("CARGO_BIN_EXE_jobsd")),
-            true => {
+        let mut command = match (self.as_nobody, &self.before) {
+            (false, None) => Command::new(env!("CARGO_BIN_EXE_jobsd")),
+            (false, Some(before)) => {
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "--propagation", "private", "sh", "-ec"]).current_dir(self.path(""));
+                command.arg(format!("{before}\nexec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_jobsd"));
+                command
+            }
+            (true, _) => {
                 let mut command = Command::new("setpriv");
                 let user = NOBODY.to_string();
                 command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]).arg(self.path("jobsd"));

@@ -26,14 +26,26 @@ const CREDENTIAL_LIMIT: u64 = 1 << 20;
 /// The file system in memory; room for every credential that a job may have.
 const OPTIONS: &str = "mode=0700,size=128m";
 
+/// Where the place lies of a supervisor of root, when not everybody may pass the directory of its socket, as when that is in
+/// the state directory.
+const PASSABLE: &str = "/run/jobsd-credentials";
+
+/// The directory in which mounts for credentials are: beside the socket, if whoever runs as a job may come there. It is made
+/// by the supervisor, and nothing lies in it: each job sees its own mount.
+pub(in crate::supervisor) fn base(socket_dir: &Path, is_root: bool) -> PathBuf {
+    let everybody_passes = |dir: &Path| fs::metadata(dir).is_ok_and(|found| found.permissions().mode() & 0o001 != 0);
+    let reached = !is_root || socket_dir.ancestors().all(everybody_passes);
+    if reached { socket_dir.to_owned() } else { PASSABLE.into() }
+}
+
 /// Where they lie in a job with mounts of its own: one place for all, since each job sees its own there.
-pub(in crate::supervisor) fn mount_point(socket_dir: &Path) -> PathBuf {
-    socket_dir.join("credentials")
+pub(in crate::supervisor) fn mount_point(base: &Path) -> PathBuf {
+    base.join("credentials")
 }
 
 /// A place without mounts, for one attempt.
-pub(in crate::supervisor) fn plain_directory(socket_dir: &Path, invocation: &str) -> PathBuf {
-    mount_point(socket_dir).join(invocation)
+pub(in crate::supervisor) fn plain_directory(base: &Path, invocation: &str) -> PathBuf {
+    mount_point(base).join(invocation)
 }
 
 /// One secret, fetched.
@@ -146,8 +158,9 @@ pub(in crate::supervisor) fn remove_directory(directory: &Path) -> io::Result<()
 ///
 /// # Errors
 /// When it cannot be made.
-pub(in crate::supervisor) fn make_mount_point(socket_dir: &Path) -> io::Result<()> {
-    let path = mount_point(socket_dir);
+pub(in crate::supervisor) fn make_mount_point(base: &Path) -> io::Result<()> {
+    let path = mount_point(base);
+    DirBuilder::new().recursive(true).mode(0o755).create(base)?;
     match DirBuilder::new().mode(0o711).create(&path) {
         Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => return Err(fault),
         Ok(()) | Err(_) => {}
