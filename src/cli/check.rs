@@ -22,7 +22,8 @@ use crate::surroundings::Surroundings;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Job files, or directories of them; otherwise the jobs directory that jobsd reads
+    /// Job files, or directories of them; otherwise the jobs directory that jobsd reads. A file that is called jobsd.toml is taken as
+    /// --config
     #[arg(value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
     /// The configuration of the daemon; its [defaults] are those of the job files [default: the one that jobsd finds]
@@ -48,8 +49,13 @@ pub struct CheckArgs {
 }
 
 /// Checks files, and tells all that is wrong with them.
-pub fn run(session: &mut Session, args: CheckArgs) -> Result<Exit, Failure> {
+pub fn run(session: &mut Session, mut args: CheckArgs) -> Result<Exit, Failure> {
     let around = Surroundings::of_process();
+    if args.config.is_none()
+        && let Some(place) = args.paths.iter().position(|path| path.ends_with("jobsd.toml") && path.is_file())
+    {
+        args.config = Some(args.paths.remove(place));
+    }
     let flags = Flags {
         config: args.config,
         jobs_dir: args.jobs_dir,

@@ -71,6 +71,9 @@ fn show_jobs(jobs: &JobsHealth, terminal: &mut Terminal) -> std::io::Result<()> 
     if let Some(fault) = &jobs.jobs_dir_fault {
         terminal.line(format!("files    {fault}; the jobs stay as they were"))?;
     }
+    if let Some(fault) = &jobs.config_fault {
+        terminal.line(format!("config   {fault}; what it said before is in force"))?;
+    }
     if let Some(held) = jobs.held_back {
         terminal.line(format!(
             "held     {} of {} jobs would vanish; `jobctl reload --force` confirms it",

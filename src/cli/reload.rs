@@ -24,6 +24,12 @@ pub async fn run(session: &mut Session, args: ReloadArgs) -> Result<Exit, Failur
         Format::Json => session.json(&answer)?,
         Format::Table => show(session, &reloaded)?,
     }
+    if let Some(fault) = &reloaded.config_fault {
+        session.terminal.flush()?;
+        let failure =
+            Failure::new(Exit::Failure, "the configuration is not taken over: what it said before is in force");
+        return Err(failure.causes([fault.clone()]).hint("`jobctl check --config FILE` shows what is wrong"));
+    }
     Ok(if reloaded.faulty.is_empty() { Exit::Done } else { Exit::Failure })
 }
 

@@ -44,7 +44,11 @@ impl Finding {
     }
 
     fn advice(self, advice: impl Into<String>) -> Self {
-        Self { advice: Some(advice.into()), ..self }
+        self.advised(Some(advice.into()))
+    }
+
+    fn advised(self, advice: Option<String>) -> Self {
+        Self { advice, ..self }
     }
 }
 
@@ -274,10 +278,22 @@ fn last(facts: &Facts, terminal: &Terminal) -> Option<Finding> {
     let took = last.duration_seconds.map(|length| format!(", after {}", span(seconds(length)))).unwrap_or_default();
     let text = format!("its last run, {}: {}, {}{took}{why}", last.run, last.outcome, ago(last.ended_at, terminal));
     let finding = Finding::new("last_run", text);
-    Some(match last.outcome {
-        Outcome::Succeeded => finding,
-        _ => finding.advice(format!("`jobctl logs {}` shows what it printed", last.run)),
-    })
+    Some(finding.advised(look_into(Some(last.outcome), &last.run)))
+}
+
+/// Where to look for the cause of an end.
+fn look_into(outcome: Option<Outcome>, run: &str) -> Option<String> {
+    match outcome {
+        Some(Outcome::Succeeded) => None,
+        Some(Outcome::SetupFailed) => {
+            Some(format!("nothing was executed: mend its file or the machine, then `jobctl run {}`", job_of(run)))
+        }
+        _ => Some(format!("`jobctl logs {run}` shows what it printed")),
+    }
+}
+
+fn job_of(run: &str) -> &str {
+    run.rsplit_once('/').map_or(run, |(job, _)| job)
 }
 
 fn excluded(facts: &Facts, terminal: &Terminal) -> Option<Finding> {

@@ -36,6 +36,8 @@ pub struct Published {
     pub(super) supervisor: arc_swap::ArcSwap<SupervisorState>,
     /// Why the jobs directory could not be read last, when it could not.
     pub(super) jobs_dir_fault: arc_swap::ArcSwapOption<String>,
+    /// Why the configuration that is in force is not the one that stands in its file.
+    pub(super) config_fault: arc_swap::ArcSwapOption<String>,
     /// Files of the jobs directory that should be jobs and whose names cannot be.
     pub(super) strays: arc_swap::ArcSwap<Vec<Fault>>,
     pub(super) circumstances: arc_swap::ArcSwap<Circumstances>,
@@ -217,6 +219,11 @@ impl Handle {
     /// Why the jobs directory could not be read last, when it could not; the last set stays in force.
     pub fn jobs_dir_fault(&self) -> Option<Arc<String>> {
         self.published.jobs_dir_fault.load_full()
+    }
+
+    /// Why the configuration could not be read again, with causes; what was read before is in force. `None` when it could.
+    pub fn config_fault(&self) -> Option<Arc<String>> {
+        self.published.config_fault.load_full()
     }
 
     /// Files of the jobs directory that should be jobs and whose names cannot be.

@@ -77,10 +77,11 @@ impl Loader {
         })
     }
 
-    /// A configuration that cannot be read leaves the one in force.
+    /// A configuration that cannot be read leaves the one in force, and is told until it can.
     fn configure(&mut self) {
         match (self.configure)() {
             Ok(config) => {
+                self.published.config_fault.store(None);
                 self.published.access.send_if_modified(|access| {
                     let changed = **access != config.access;
                     *access = Arc::new(config.access);
@@ -92,7 +93,10 @@ impl Loader {
                 self.published.trust.store(Arc::new(config.trust.clone()));
                 self.jobs.configure(config.trust, config.reading);
             }
-            Err(fault) => tracing::error!("the configuration is not read again: {fault:#}"),
+            Err(fault) => {
+                tracing::error!("the configuration is not read again: {fault:#}");
+                self.published.config_fault.store(Some(Arc::new(format!("{fault:#}"))));
+            }
         }
     }
 

@@ -81,6 +81,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         },
         supervisor: arc_swap::ArcSwap::from_pointee(SupervisorState::Missing { reason: "not connected yet".into() }),
         jobs_dir_fault: arc_swap::ArcSwapOption::empty(),
+        config_fault: arc_swap::ArcSwapOption::empty(),
         strays: arc_swap::ArcSwap::from_pointee(Vec::new()),
         circumstances: arc_swap::ArcSwap::from_pointee(Circumstances {
             reading: config.reading.clone(),

@@ -39,14 +39,22 @@ fn pages() -> BTreeMap<PathBuf, String> {
     jobctl.build();
     man(&mut pages, "1", jobctl.clone());
     for verb in jobctl.get_subcommands().filter(|verb| !verb.is_hide_set()) {
-        man(&mut pages, "1", verb.clone().name(format!("jobctl-{}", verb.get_name())));
+        let name = format!("jobctl-{}", verb.get_name());
+        man(&mut pages, "1", verb.clone().name(name.clone()));
+        for inner in verb.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help") {
+            man(&mut pages, "1", inner.clone().name(format!("{name}-{}", inner.get_name())));
+        }
     }
     pages.insert("man/jobs.d.5".into(), JOB_PAGE.replace("@KEYS@\n", &keys()));
     let mut jobsd = Arguments::command().disable_help_subcommand(true);
     jobsd.build();
     man(&mut pages, "8", jobsd.clone());
     for verb in jobsd.get_subcommands().filter(|verb| !verb.is_hide_set()) {
-        man(&mut pages, "8", verb.clone().name(format!("jobsd-{}", verb.get_name())));
+        let name = format!("jobsd-{}", verb.get_name());
+        man(&mut pages, "8", verb.clone().name(name.clone()));
+        for inner in verb.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help") {
+            man(&mut pages, "8", inner.clone().name(format!("{name}-{}", inner.get_name())));
+        }
     }
     pages.insert("docs/job-file.md".into(), crate::reference::page());
     pages
@@ -87,12 +95,15 @@ fn see_also(name: &str) -> String {
     let others: &[&str] = match name {
         "jobctl" => &["jobs.d(5)", "jobs.d-schedule(5)", "jobs.d-process(5)", "jobsd.toml(5)", "jobsd(8)"],
         "jobctl-explain" | "jobctl-next" | "jobctl-simulate" => &["jobctl(1)", "jobs.d-schedule(5)"],
+        "jobctl-import-systemd-timer" => &["jobctl(1)", "jobs.d(5)", "systemd.timer(5)", "systemd.service(5)"],
+        "jobctl-import-crontab" | "jobctl-export-crontab" => &["jobctl(1)", "jobs.d(5)", "crontab(5)"],
         "jobctl-import" | "jobctl-export" => &["jobctl(1)", "jobs.d(5)", "crontab(5)", "systemd.timer(5)"],
         "jobctl-exec" => &["jobctl(1)", "jobs.d(5)", "jobs.d-process(5)"],
         "jobctl-check" | "jobctl-new" | "jobctl-schema" | "jobctl-show" => &["jobctl(1)", "jobs.d(5)"],
         "jobctl-state" => &["jobctl(1)", "jobsd-state(8)"],
         "jobctl-doctor" => &["jobctl(1)", "jobs.d-process(5)"],
         "jobsd" => &["jobctl(1)", "jobs.d(5)", "jobsd.toml(5)", "jobsd-state(8)", "jobsd-supervise(8)"],
+        verb if verb.starts_with("jobsd-state-") => &["jobsd-state(8)", "jobsd(8)"],
         verb if verb.starts_with("jobsd-") => &["jobsd(8)", "jobsd.toml(5)"],
         _ => &["jobctl(1)", "jobsd(8)"],
     };

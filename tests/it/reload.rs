@@ -110,3 +110,24 @@ fn a_file_that_is_not_believed_is_no_change_to_come() {
     let jobs = (&elsewhere["added"][0]["job"], &elsewhere["changed"][0]["job"]);
     assert_eq!(jobs, (&"fresh".into(), &"known".into()), "{elsewhere}");
 }
+
+#[test]
+fn a_faulty_configuration_is_told_until_it_is_mended() {
+    let mut world = World::new();
+    world.configure("[access]\nviewer = { users = ['daemon'] }\n");
+    world.start();
+    assert_eq!(world.jobctl(&["health"]).status.code(), Some(0));
+    // Somebody takes a right away, and errs.
+    world.configure("[access]\nviewer = { userz = [] }\n");
+    let reloaded = world.jobctl(&["reload"]);
+    let talk = String::from_utf8_lossy(&reloaded.stderr).into_owned();
+    assert_eq!(reloaded.status.code(), Some(1), "{talk}");
+    assert!(talk.contains("the configuration is not taken over") && talk.contains("userz"), "{talk}");
+    let health = world.jobctl(&["health"]);
+    let told = String::from_utf8_lossy(&health.stdout).into_owned();
+    assert_eq!(health.status.code(), Some(1), "{told}");
+    assert!(told.contains("config   ") && told.contains("what it said before is in force"), "{told}");
+    world.configure("[access]\n");
+    world.ok(&["reload"]);
+    world.ok(&["health"]);
+}

@@ -1,5 +1,7 @@
 //! The daemon: configuration and loads.
 
+use std::sync::Arc;
+
 use crate::api::types;
 use crate::daemon::config::{AccessRules, Members};
 use crate::daemon::jobs_dir::Trust;
@@ -29,7 +31,7 @@ fn members(members: &Members) -> types::Members {
 }
 
 /// What a load changed.
-pub fn load_summary(summary: &LoadSummary) -> types::Reloaded {
+pub fn load_summary(summary: &LoadSummary, config_fault: Option<Arc<String>>) -> types::Reloaded {
     let names = |names: &[JobName]| names.iter().map(ToString::to_string).collect();
     types::Reloaded {
         added: names(&summary.added),
@@ -37,6 +39,7 @@ pub fn load_summary(summary: &LoadSummary) -> types::Reloaded {
         removed: names(&summary.removed),
         faulty: names(&summary.faulty),
         unchanged: summary.unchanged,
+        config_fault: config_fault.map(|fault| fault.as_ref().clone()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Health.
 
+use std::sync::Arc;
+
 use crate::api::access::Reach;
 use crate::api::types::{self, Time};
 use crate::daemon::{Handle, SupervisorState};
@@ -104,8 +106,10 @@ fn store_problem(state: &WriteState) -> Option<String> {
 pub fn jobs(handle: &Handle, seen: &Snapshot, reach: Reach) -> types::JobsHealth {
     match reach {
         Reach::All => {
-            let jobs_dir_fault = handle.jobs_dir_fault().map(|fault| fault.as_ref().clone());
-            jobs_health(seen, jobs_dir_fault, &handle.strays())
+            let told = |fault: Option<Arc<String>>| fault.map(|fault| fault.as_ref().clone());
+            let (jobs_dir_fault, config_fault) = (told(handle.jobs_dir_fault()), told(handle.config_fault()));
+            let health = jobs_health(seen, jobs_dir_fault, &handle.strays());
+            types::JobsHealth { ok: health.ok && config_fault.is_none(), config_fault, ..health }
         }
         Reach::Own | Reach::None => jobs_health(seen, None, &[]),
     }
@@ -132,6 +136,7 @@ fn jobs_health(snapshot: &Snapshot, jobs_dir_fault: Option<String>, strays: &[Fa
         failing,
         overdue,
         jobs_dir_fault,
+        config_fault: None,
         held_back,
     }
 }

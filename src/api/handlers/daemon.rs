@@ -38,7 +38,7 @@ pub async fn reload(
     let summary = api.handle().reload(request.force).await?;
     match summary.held_back {
         Some(held) => Err(ApiError::held_back(held)),
-        None => Ok(Json(convert::load_summary(&summary))),
+        None => Ok(Json(convert::load_summary(&summary, api.handle().config_fault()))),
     }
 }
 

@@ -69,7 +69,7 @@ pub async fn write(
         created,
         etag: etag.to_str().unwrap_or_default().to_owned(),
         next: next(&api, &job),
-        reloaded: convert::load_summary(&summary),
+        reloaded: convert::load_summary(&summary, api.handle().config_fault()),
     };
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let place = HeaderValue::try_from(format!("/v1/jobs/{job}")).expect("a job's name has plain characters");
@@ -101,7 +101,7 @@ pub async fn delete(
         job: job.to_string(),
         path: path.display().to_string(),
         live,
-        reloaded: convert::load_summary(&summary),
+        reloaded: convert::load_summary(&summary, api.handle().config_fault()),
     }))
 }
 

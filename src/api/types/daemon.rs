@@ -82,6 +82,9 @@ pub struct Reloaded {
     pub faulty: Vec<String>,
     /// How many jobs are as they were.
     pub unchanged: usize,
+    /// Why `jobsd.toml` was not taken over: what it said before stays in force, rights included.
+    #[serde(default)]
+    pub config_fault: Option<String>,
 }
 
 /// Body of `POST /v1/shutdown`. The body may be left out.

@@ -88,6 +88,9 @@ pub struct JobsHealth {
     pub overdue: Vec<OverdueJob>,
     /// Why the jobs directory could not be read last, when it could not; the jobs stay as they were.
     pub jobs_dir_fault: Option<String>,
+    /// Why the configuration could not be read again; what it said before is in force.
+    #[serde(default)]
+    pub config_fault: Option<String>,
     /// Set while a load is held back because more than half of the jobs would have vanished.
     pub held_back: Option<HeldBack>,
 }

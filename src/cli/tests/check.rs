@@ -90,6 +90,9 @@ async fn a_faulty_configuration_is_told_as_a_file() {
     let done = check(&directory, "").await;
     assert_eq!(done.exit, Exit::Failure);
     assert!(done.out.contains("unknown key \"timeuot\"") && done.out.contains("DIR/jobsd.toml:2"), "{}", done.out);
+    let place = directory.path().to_str().unwrap();
+    let by_name = alone(&format!("check {place}/jobsd.toml --jobs-dir {place}/jobs.d")).await;
+    assert_eq!((by_name.exit, by_name.out.replace(place, "DIR")), (done.exit, done.out), "it is no job file");
 }
 
 #[tokio::test]

@@ -215,6 +215,7 @@ pub fn health() -> Health {
             failing: Vec::new(),
             overdue: Vec::new(),
             jobs_dir_fault: None,
+            config_fault: None,
             held_back: None,
         },
         notices: NoticesHealth { ok: true, waiting: 0, failing: 0, delivered: 3, given_up: 0, dropped: 0 },
@@ -251,6 +252,7 @@ pub fn ill_health() -> Health {
                 summary: "the file's name without .toml cannot be a job's name".to_owned(),
             }],
             jobs_dir_fault: Some("cannot read the jobs directory /etc/jobsd/jobs.d".to_owned()),
+            config_fault: Some("/etc/jobsd/jobsd.toml: line 2: unknown key \"access.userz\"".to_owned()),
             overdue: vec![OverdueJob {
                 job: "report".to_owned(),
                 since: time("2026-11-20T03:34:12Z"),

@@ -4,7 +4,7 @@ use chrono::{DurationRound, TimeDelta, Timelike};
 
 use super::{Finding, ago};
 use crate::api::client::{Client, encode};
-use crate::api::types::{Entry, HistoryPage, Job, JobDetail, Occurrences, Outcome, Time, Trigger};
+use crate::api::types::{Entry, HistoryPage, Job, JobDetail, Occurrences, Time, Trigger};
 use crate::cli::Failure;
 use crate::cli::moment::{parse_past, relative, seconds, span};
 use crate::cli::session::Session;
@@ -173,10 +173,7 @@ fn run(entry: &Entry, terminal: &Terminal) -> Finding {
         (Some(_), None) | (None, _) => format!("; it is {} now", entry.state),
     };
     let finding = Finding::new("ran", format!("{name} ran: {cause}{note}{began}{ended}"));
-    match entry.outcome {
-        Some(Outcome::Succeeded) => finding,
-        Some(_) | None => finding.advice(format!("`jobctl logs {name}` shows what it printed")),
-    }
+    finding.advised(super::look_into(entry.outcome, name))
 }
 
 fn skip(entry: &Entry, terminal: &Terminal) -> Finding {

@@ -25,6 +25,9 @@ fn late_days(expression: &Expression) -> Option<String> {
         return None;
     }
     let months = expression.months.iter().filter(|&month| LENGTHS[month as usize - 1] >= first).count();
+    if months == expression.months.len() as usize {
+        return None;
+    }
     let when = match months {
         0 => "in leap years only".to_owned(),
         1 => "in one month a year".to_owned(),
@@ -88,6 +91,8 @@ mod tests {
             ("0 0 30 * *", Some("in every month but February")),
             ("0 0 29 2 *", Some("in leap years only")),
             ("0 0 28 * *", None),
+            ("0 0 31 1,12 *", None),
+            ("0 0 31 1,2 *", Some("the 31st, which exists in one month a year")),
             ("0 0 28,31 * *", None),
             ("0 0 31,L * *", None),
             ("0 12 1 * MON", Some("must match both")),

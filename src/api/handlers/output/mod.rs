@@ -251,7 +251,10 @@ async fn newest(api: &Api, job: &JobName, previous: u64, follow: bool) -> Result
     }
     let error = match previous {
         0 => ApiError::new(ErrorCode::NoSuchRun, format!("{job} has not run yet")),
-        _ => ApiError::new(ErrorCode::NoSuchRun, format!("{job} has no record of {previous} runs before its newest")),
+        _ => {
+            let runs = if previous == 1 { "a run".to_owned() } else { format!("{previous} runs") };
+            ApiError::new(ErrorCode::NoSuchRun, format!("{job} has no record of {runs} before its newest"))
+        }
     };
     Err(error.hint(format!("`jobctl history {job}` shows its records, `jobctl run {job}` starts it now")))
 }
