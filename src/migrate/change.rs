@@ -58,10 +58,12 @@ pub enum Change {
         /// How often.
         period: String,
     },
-    /// Something of a unit that has no counterpart here.
+    /// Something of a unit that is not translated.
     UnitSetting {
         /// Section and key.
         key: String,
+        /// The key of a job file that does the same or nearly so, for people to write.
+        counterpart: Option<&'static str>,
     },
     /// A time that the clock jumps over: systemd leaves it out.
     Gap,
@@ -158,7 +160,12 @@ impl fmt::Display for Change {
                 f,
                 "anacron counts {period} from the last run; this job has fixed days, and is caught up after downtime"
             ),
-            Self::UnitSetting { key } => write!(f, "{key} has no counterpart in a job file and is left out"),
+            Self::UnitSetting { key, counterpart: None } => {
+                write!(f, "{key} has no counterpart in a job file and is left out")
+            }
+            Self::UnitSetting { key, counterpart: Some(ours) } => {
+                write!(f, "{key} is left out: say it with {ours} in the job file")
+            }
             Self::Gap => f.write_str(
                 "a time that the clocks jump over in spring runs right after the jump; systemd leaves it out",
             ),

@@ -32,8 +32,8 @@ pub struct Draft {
     pub working_directory: Option<String>,
     /// Other keys with their values as TOML, each with the comment above it.
     pub settings: Vec<Setting>,
-    /// `notify.on_output`: mailboxes.
-    pub mail: Vec<String>,
+    /// `notify.on_output`: mailboxes. `None` leaves it to `[defaults]`; none at all is said, so that they do not count.
+    pub mail: Option<Vec<String>>,
     /// `[environment]`.
     pub environment: BTreeMap<String, String>,
 }
@@ -151,8 +151,8 @@ impl Draft {
             let jitter = (!schedule.jitter.is_zero()).then(|| toml_string(&format_duration(schedule.jitter)));
             set(toml, "jitter", jitter);
         }
-        if !self.mail.is_empty() {
-            let targets = self.mail.iter().map(|to| format!("{{ mail = {} }}", toml_string(to))).collect::<Vec<_>>();
+        if let Some(mailboxes) = &self.mail {
+            let targets = mailboxes.iter().map(|to| format!("{{ mail = {} }}", toml_string(to))).collect::<Vec<_>>();
             put(toml, format_args!("\n[notify]\non_output = [{}]", targets.join(", ")));
         }
         if !self.environment.is_empty() {

@@ -131,3 +131,19 @@ fn a_faulty_configuration_is_told_until_it_is_mended() {
     world.ok(&["reload"]);
     world.ok(&["health"]);
 }
+
+#[test]
+fn who_asks_first_is_told_of_every_job() {
+    const JOBS: usize = 500;
+    let mut world = World::new();
+    for number in 0..JOBS {
+        world.job(&format!("job-{number}"), "command = 'true'");
+    }
+    world.spawn();
+    // The first answer that there is, not the first that is complete.
+    let listed = world.wait_for("an answer", || {
+        let answer = world.jobctl(&["list", "-o", "json"]);
+        answer.status.success().then(|| serde_json::from_slice::<Value>(&answer.stdout).expect("JSON"))
+    });
+    assert_eq!(listed.as_array().expect("jobs").len(), JOBS);
+}

@@ -64,7 +64,7 @@ pub(in crate::migrate) fn translate(entry: &Entry, origin: &Origin) -> Result<Tr
     let shell = variable("SHELL").unwrap_or(CRON_SHELL);
     let zone = zone(variable("CRON_TZ"), &mut changes)?;
     let schedule = schedule(entry, &mut changes)?;
-    let mail = mail(variable("MAILTO").unwrap_or_default(), &mut changes);
+    let mail = variable("MAILTO").and_then(|said| mail(said, &mut changes));
     if let Some(user) = user_word(entry, origin) {
         changes.push(Change::UserWord { user: user.to_owned() });
     }
@@ -103,18 +103,18 @@ fn user_word<'a>(entry: &'a Entry, origin: &Origin) -> Option<&'a str> {
     (origin.form == Form::User && is_user).then_some(word)
 }
 
-/// Whom cron mails what a job prints, one mailbox each.
-fn mail(said: &str, changes: &mut Vec<Change>) -> Vec<String> {
+/// Whom cron mails what a job prints, one mailbox each; nobody, when none is named.
+fn mail(said: &str, changes: &mut Vec<Change>) -> Option<Vec<String>> {
     let mailboxes: Vec<String> = said.split(',').map(|to| to.trim().to_owned()).filter(|to| !to.is_empty()).collect();
     if mailboxes.is_empty() {
-        return mailboxes;
+        return Some(mailboxes);
     }
     if mailboxes.len() > NOTICE_TARGETS_LIMIT || !mailboxes.iter().all(|to| is_mailbox(to)) {
         changes.push(Change::NoMailbox { to: said.to_owned() });
-        return Vec::new();
+        return None;
     }
     changes.push(Change::Mail { to: said.to_owned() });
-    mailboxes
+    Some(mailboxes)
 }
 
 /// The comment above the line, cut to what a description may have.

@@ -83,7 +83,13 @@ B = \"two words\"
 "
     );
     assert_eq!(job.name.as_str(), "backup-etc");
-    assert_eq!(job.changes, [Change::UnitSetting { key: "[Service] PrivateTmp=".to_owned() }, Change::Gap]);
+    assert_eq!(
+        job.changes,
+        [
+            Change::UnitSetting { key: "[Service] PrivateTmp=".to_owned(), counterpart: Some("isolation.private_tmp") },
+            Change::Gap
+        ]
+    );
 }
 
 #[test]
@@ -111,5 +117,14 @@ fn what_cannot_be_said_is_told() {
         import.timer(&units(timer, service));
         let finished = finish(import);
         assert!(finished.jobs.is_empty() && finished.faults[0].reason.contains(why), "{:?}", finished.faults);
+    }
+}
+
+#[test]
+fn every_counterpart_is_a_key_of_job_files() {
+    let page = include_str!("../../../docs/job-file.md");
+    for (theirs, ours) in super::timer::COUNTERPARTS {
+        let key = ours.rsplit('.').next().unwrap();
+        assert!(page.contains(&format!("`{key}`")) || page.contains(&format!("`{ours}`")), "{theirs}: {ours}");
     }
 }

@@ -149,6 +149,50 @@ fn translate(units: &TimerUnits) -> Result<(Draft, Vec<Change>), TimerError> {
     Ok((draft, changes))
 }
 
+/// Settings that are not translated, since their values mean not quite the same, each with the key of a job file to look at.
+pub(super) const COUNTERPARTS: &[(&str, &str)] = &[
+    ("AmbientCapabilities", "isolation.capabilities"),
+    ("BindPaths", "isolation.bind"),
+    ("BindReadOnlyPaths", "isolation.bind"),
+    ("CPUAffinity", "cpu_affinity"),
+    ("CPUQuota", "limits.cpus"),
+    ("CPUSchedulingPolicy", "cpu_scheduling"),
+    ("CapabilityBoundingSet", "isolation.capabilities"),
+    ("EnvironmentFile", "environment_files"),
+    ("IOSchedulingClass", "io_class"),
+    ("IOWeight", "limits.io_weight"),
+    ("InaccessiblePaths", "isolation.hidden"),
+    ("KillMode", "on_leftover"),
+    ("LoadCredential", "credentials"),
+    ("LockPersonality", "isolation.lock_personality"),
+    ("MemoryMax", "limits.memory"),
+    ("MemorySwapMax", "limits.memory_swap"),
+    ("Nice", "nice"),
+    ("NoNewPrivileges", "isolation.no_new_privileges"),
+    ("OOMScoreAdjust", "oom_score_adjust"),
+    ("OnFailure", "notify.on_failure"),
+    ("OnSuccess", "notify.on_success"),
+    ("PassEnvironment", "pass_environment"),
+    ("PrivateDevices", "isolation.private_devices"),
+    ("PrivateNetwork", "isolation.network"),
+    ("PrivateTmp", "isolation.private_tmp"),
+    ("PrivateUsers", "isolation.private_users"),
+    ("ProtectHome", "isolation.hidden"),
+    ("ProtectHostname", "isolation.hostname"),
+    ("ProtectProc", "isolation.processes_visible"),
+    ("ProtectSystem", "isolation.filesystem"),
+    ("ReadOnlyPaths", "isolation.read_only"),
+    ("ReadWritePaths", "isolation.writable"),
+    ("Restart", "retry.attempts"),
+    ("RestartSec", "retry.delay"),
+    ("RestrictAddressFamilies", "isolation.restrict_address_families"),
+    ("RestrictNamespaces", "isolation.restrict_namespaces"),
+    ("StandardInput", "stdin"),
+    ("StandardInputText", "stdin"),
+    ("SystemCallFilter", "isolation.syscalls"),
+    ("TasksMax", "limits.processes"),
+];
+
 fn unknown_settings(units: &TimerUnits) -> Vec<Change> {
     let known = |section: &str, key: &str| {
         section == "Install" || KNOWN.iter().any(|(known, keys)| *known == section && keys.contains(&key))
@@ -160,7 +204,8 @@ fn unknown_settings(units: &TimerUnits) -> Vec<Change> {
     };
     let mut changes = Vec::new();
     for (section, key) in units.timer.keys().chain(units.service.keys()) {
-        let change = Change::UnitSetting { key: format!("[{section}] {key}=") };
+        let counterpart = COUNTERPARTS.iter().find(|(theirs, _)| *theirs == key).map(|(_, ours)| *ours);
+        let change = Change::UnitSetting { key: format!("[{section}] {key}="), counterpart };
         if !known(section, key) && !harmless(key) && !changes.contains(&change) {
             changes.push(change);
         }

@@ -57,6 +57,8 @@ fn mailto_goes_there_and_back() {
         let finished = import(&format!("MAILTO={mailto}\n0 6 * * * report\n"), Form::User);
         let spec = &finished.jobs[0].spec;
         assert_eq!(spec.notify.targets.get(&NoticeEvent::Output).map_or(0, Vec::len), mailboxes, "{mailto}");
+        // Said, so that those of [defaults] are not told either.
+        assert_eq!(finished.jobs[0].text.contains("on_output = []\n"), mailto == "\"\"", "{}", finished.jobs[0].text);
         let job = Job { spec, text: &finished.jobs[0].text, defaults: "" };
         let usual = Usual { user: "root", zone: "UTC" };
         let exported = crontab(&[job], Form::User, usual);
