@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::disk::Cut;
 use crate::harness::{World, binary};
 use crate::kit::Chance;
-use crate::mounted::{Mounted, skip};
-use crate::power::{Live, cuts};
+use crate::mounted::skip;
+use crate::power::{Copy, Live, cuts};
 
 /// Runs that are acknowledged between two cuts at least.
 const RUNS: usize = 5;
@@ -71,10 +71,8 @@ fn runs_that_were_acknowledged_survive_power_cuts() {
 /// Another machine, as it were, finds the disk.
 fn comes_up_again(number: u64, image: &[u8], told: &[String]) {
     let mut world = World::new();
-    let copy = world.path("copy");
-    fs::write(&copy, image).expect("written");
-    let mounted = Mounted::image(&world.path("disk"), &copy).expect("the copy is mounted");
-    std::os::unix::fs::symlink(mounted.at.join("state"), world.path("state")).expect("linked");
+    let copy = Copy::new(&world.path(""), "cut", image);
+    std::os::unix::fs::symlink(copy.mounted.at.join("state"), world.path("state")).expect("linked");
     jobs(&world);
     world.begin_in_boot(&format!("{number:08}-0000-4000-8000-000000000000"));
     world.start();
@@ -90,7 +88,7 @@ fn comes_up_again(number: u64, image: &[u8], told: &[String]) {
     let ticks = world.history("tick").len();
     world.wait_for("the schedule to go on", || (world.history("tick").len() > ticks).then_some(()));
     drop(world);
-    drop(mounted);
+    drop(copy);
 }
 
 fn number_of(run: &str) -> u64 {
