@@ -16,6 +16,8 @@ use crate::power::{Copy, Live, cuts};
 const RUNS: usize = 5;
 
 fn jobs(world: &World) {
+    // All runs are looked for.
+    world.configure("[defaults.retention]\nruns = 100000\n");
     world.job("well", "command = 'echo well'\noverlap = 'allow'\nmax_concurrent = 64");
     world.job("tick", "command = 'true'\nschedule = 'every 1s'\ncatch_up = 'all'");
 }
