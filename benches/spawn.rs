@@ -1,7 +1,7 @@
 //! What a run costs: `none`, `basic` and `strict` beside the bare loop of starting and waiting.
 //!
-//! `cargo bench --bench spawn` prints microseconds a run, medians of rounds in which the kinds take turns, so that other
-//! load on the machine falls on all of them alike. Each run starts `/bin/true` and is over when its end is reported; one at a
+//! `cargo bench --bench spawn` prints microseconds a run, the least, the first quarter and the median of rounds in which the
+//! kinds take turns, so that other load on the machine falls on all of them alike. Each run starts `/bin/true` and is over when its end is reported; one at a
 //! time. Then: how fast output is taken down, beside `cat` into a file, and what the supervisor's memory is with a thousand
 //! runs at once.
 //!

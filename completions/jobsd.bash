@@ -561,7 +561,7 @@ _jobsd() {
             return 0
             ;;
         jobsd__subcmd__supervise)
-            opts="-h --state-dir --socket --stay --detach --after-death --help"
+            opts="-h --state-dir --socket --stay --detach --found-runs --after-death --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -573,6 +573,10 @@ _jobsd() {
                     ;;
                 --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --found-runs)
+                    COMPREPLY=($(compgen -W "adopt stop" -- "${cur}"))
                     return 0
                     ;;
                 *)

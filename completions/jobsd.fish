@@ -47,10 +47,12 @@ complete -c jobsd -n "__fish_jobsd_needs_command" -f -a "state" -d 'Look at, rep
 complete -c jobsd -n "__fish_jobsd_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l state-dir -d 'The daemon\'s state directory' -r -F
 complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l socket -d 'The socket for the engine' -r -F
+complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l found-runs -d 'What happens to runs that outlived the supervisor before: they go on, watched to their end, or are stopped as when the machine goes down. A daemon that starts its supervisor itself passes the variable on' -r -f -a "adopt\t'They go on, watched to their end'
+stop\t'They are stopped, by their own signal and grace, as when the machine goes down'"
 complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l stay -d 'Stay when there are no runs and no engine, as a service manager wants it'
 complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l detach -d 'Go on in the background and return when the socket answers; the log goes to supervisor.log in the state directory'
 complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -l after-death -d 'Make the cgroup of a supervisor that died fit for the next one, and end; for the service manager'
-complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -s h -l help -d 'Print help'
+complete -c jobsd -n "__fish_jobsd_using_subcommand supervise" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobsd -n "__fish_jobsd_using_subcommand state; and not __fish_seen_subcommand_from verify restore salvage export import inspect help" -l config -d 'Read this configuration file [default: as for the daemon]' -r -F
 complete -c jobsd -n "__fish_jobsd_using_subcommand state; and not __fish_seen_subcommand_from verify restore salvage export import inspect help" -l state-dir -d 'The state directory [default: as for the daemon]' -r -F
 complete -c jobsd -n "__fish_jobsd_using_subcommand state; and not __fish_seen_subcommand_from verify restore salvage export import inspect help" -s h -l help -d 'Print help'

@@ -11,7 +11,6 @@ use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork, getegid, geteuid};
 use serde::{Deserialize, Serialize};
@@ -61,6 +60,9 @@ pub fn tell(state_dir: &Path, machine: &Machine) -> io::Result<()> {
     fs::rename(new, state_dir.join(FILE))
 }
 
+/// From linux/mount.h.
+const OPEN_TREE_CLONE: u32 = 1;
+
 /// The file in the state directory.
 const FILE: &str = "supervisor.machine";
 
@@ -69,13 +71,22 @@ const FILE: &str = "supervisor.machine";
 struct Findings {
     lacks: BTreeMap<String, String>,
     hard_limits: BTreeMap<String, u64>,
+    #[serde(default)]
+    least_nice: Option<i32>,
+    #[serde(default)]
+    least_oom_score: Option<i32>,
 }
 
 impl From<&Machine> for Findings {
     fn from(machine: &Machine) -> Self {
         let lacks = machine.lacks.iter().map(|(feature, reason)| (feature.name().to_owned(), reason.clone()));
         let limits = machine.hard_limits.iter().map(|(limit, value)| (limit.name().to_owned(), *value));
-        Self { lacks: lacks.collect(), hard_limits: limits.collect() }
+        Self {
+            lacks: lacks.collect(),
+            hard_limits: limits.collect(),
+            least_nice: machine.least_nice,
+            least_oom_score: machine.least_oom_score,
+        }
     }
 }
 
@@ -85,7 +96,12 @@ impl From<Findings> for Machine {
         let lacks = findings.lacks.into_iter().filter_map(|(name, reason)| Some((feature(&name)?, reason)));
         let limits =
             findings.hard_limits.into_iter().filter_map(|(name, value)| Some((Rlimit::from_name(&name)?, value)));
-        Self { lacks: lacks.collect(), hard_limits: limits.collect() }
+        Self {
+            lacks: lacks.collect(),
+            hard_limits: limits.collect(),
+            least_nice: findings.least_nice,
+            least_oom_score: findings.least_oom_score,
+        }
     }
 }
 
@@ -109,7 +125,9 @@ fn find_out() -> Machine {
             lacks.insert(feature, reason);
         }
     }
-    Machine { lacks, hard_limits: hard_limits() }
+    let (hard_limits, is_root) = (hard_limits(), geteuid().is_root());
+    let (least_nice, least_oom_score) = if is_root { (None, None) } else { (least_nice(), least_oom_score()) };
+    Machine { lacks, hard_limits, least_nice, least_oom_score }
 }
 
 /// Tries something in a child.
@@ -167,7 +185,8 @@ fn errno_of(fault: &io::Error) -> Errno {
     Errno::from_raw(fault.raw_os_error().unwrap_or(libc::EIO))
 }
 
-/// Parts from the host's mounts, and sets an attribute of a tree, with attributes that say nothing.
+/// Parts from the host's mounts, sets an attribute of a tree, with attributes that say nothing, copies the tree, and mounts
+/// something: each as a launch does it.
 fn mounts() -> Result<(), Errno> {
     use nix::mount::{MsFlags, mount};
     let none: Option<&str> = None;
@@ -185,9 +204,12 @@ fn mounts() -> Result<(), Errno> {
         )
     };
     Errno::result(done)?;
-    let flags = libc::O_CLOEXEC.cast_unsigned() | 1;
-    // SAFETY: the path lives through the call. OPEN_TREE_CLONE is 1; the descriptor goes with the process.
-    Errno::result(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, c"/".as_ptr(), flags) }).map(drop)
+    // The whole tree: in a user namespace a mount may not be taken away from what lies beneath it, so that the kernel lets
+    // nobody copy it alone (mount_namespaces(7), "Restrictions on mount namespaces").
+    let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC.cast_unsigned() | libc::AT_RECURSIVE.cast_unsigned();
+    // SAFETY: the path lives through the call; the descriptor goes with the process.
+    Errno::result(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, c"/".as_ptr(), flags) })?;
+    mount(Some("tmpfs"), "/tmp", Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, none)
 }
 
 /// Mounts a /proc of the new process namespace, in which only a child is.
@@ -247,24 +269,45 @@ fn hard_limits() -> BTreeMap<Rlimit, u64> {
     if geteuid().is_root() {
         return BTreeMap::new();
     }
-    let resources = [
-        ("as", Resource::RLIMIT_AS),
-        ("core", Resource::RLIMIT_CORE),
-        ("cpu", Resource::RLIMIT_CPU),
-        ("data", Resource::RLIMIT_DATA),
-        ("fsize", Resource::RLIMIT_FSIZE),
-        ("memlock", Resource::RLIMIT_MEMLOCK),
-        ("nofile", Resource::RLIMIT_NOFILE),
-        ("nproc", Resource::RLIMIT_NPROC),
-        ("rtprio", Resource::RLIMIT_RTPRIO),
-        ("sigpending", Resource::RLIMIT_SIGPENDING),
-        ("stack", Resource::RLIMIT_STACK),
-    ];
-    let bound = |(name, resource)| {
-        let (_, hard) = getrlimit(resource).ok()?;
-        (hard != RLIM_INFINITY).then_some((Rlimit::from_name(name)?, hard))
+    let bound = |limit: Rlimit| {
+        let (_, hard) = get_limit(limit.number())?;
+        (hard != libc::RLIM_INFINITY).then_some((limit, hard))
     };
-    resources.into_iter().filter_map(bound).collect()
+    Rlimit::all().filter_map(bound).collect()
+}
+
+/// The soft and the hard half of a limit.
+fn get_limit(number: u32) -> Option<(u64, u64)> {
+    let mut value = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a live value of the right type.
+    let done = unsafe { libc::getrlimit(number, &raw mut value) };
+    (done == 0).then_some((value.rlim_cur, value.rlim_max))
+}
+
+/// An ordinary user's process may become as nice as its limit says, and need not change what it is
+/// ([getrlimit(2)](https://man7.org/linux/man-pages/man2/getrlimit.2.html), `RLIMIT_NICE`: 20 less what may be had).
+fn least_nice() -> Option<i32> {
+    // SAFETY: two integers; 0 is the calling process. -1 may also be a niceness: an error is not to be had here.
+    let own = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    let (soft, _) = get_limit(libc::RLIMIT_NICE)?;
+    let reach = i32::try_from(soft.min(40)).expect("it is at most 40");
+    Some(own.min(20 - reach))
+}
+
+/// The kernel remembers the least value that somebody with the right to it gave, and shows it to nobody: so it is tried out.
+/// Back up is always allowed ([proc_pid_oom_score_adj(5)]).
+///
+/// [proc_pid_oom_score_adj(5)]: https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html
+fn least_oom_score() -> Option<i32> {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    let own: i32 = fs::read_to_string(FILE).ok()?.trim().parse().ok()?;
+    let may = |score: i32| fs::write(FILE, score.to_string()).is_ok();
+    let (mut refused, mut least) = (-1001, own);
+    while least - refused > 1 {
+        let between = i32::midpoint(refused, least);
+        if may(between) { least = between } else { refused = between }
+    }
+    may(own).then_some(least)
 }
 
 #[cfg(test)]
@@ -278,6 +321,8 @@ mod tests {
         let machine = Machine {
             lacks: Feature::ALL.into_iter().map(|feature| (feature, format!("no {}", feature.name()))).collect(),
             hard_limits: Rlimit::all().map(|limit| (limit, 5)).collect(),
+            least_nice: Some(-3),
+            least_oom_score: Some(100),
         };
         tell(dir.path(), &machine).unwrap();
         assert_eq!(of_supervisor(dir.path()), machine);

@@ -120,7 +120,7 @@ impl From<Refusal> for ApiError {
             Refusal::UntilPassed(_) => Self::new(ErrorCode::UntilPassed, message),
             Refusal::NameTaken(job) => Self::new(ErrorCode::NameTaken, message)
                 .hint(format!("choose another name, or none; `jobctl show {job}` shows what has it")),
-            Refusal::TooManyAdHoc => Self::new(ErrorCode::QueueFull, message)
+            Refusal::TooManyAdHoc | Refusal::TooManyOfYours => Self::new(ErrorCode::QueueFull, message)
                 .hint("`jobctl list` shows them, `jobctl cancel` takes them back"),
             Refusal::Draining => {
                 Self::new(ErrorCode::Draining, message).hint("try again when the daemon has been started again")

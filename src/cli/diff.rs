@@ -70,9 +70,13 @@ struct Faulty {
 pub async fn run(session: &mut Session, args: DiffArgs) -> Result<Exit, Failure> {
     let daemon: DaemonConfig = session.client().await?.get("/v1/config").await?;
     let version: Version = session.client().await?.get("/v1/version").await?;
-    let directory = args.directory.unwrap_or_else(|| daemon.jobs_dir.clone().into());
+    let (directory, trust) = match args.directory {
+        // Whoever puts it in place gives its files another owner.
+        Some(directory) => (directory, Trust::anybody()),
+        None => (daemon.jobs_dir.clone().into(), Trust::new(version.uid, &daemon.trusted_owners)),
+    };
     let reading = reading(&daemon, &version);
-    let mut jobs = jobs_dir::JobsDir::new(directory, Trust::anybody(), reading);
+    let mut jobs = jobs_dir::JobsDir::new(directory, trust, reading);
     let set = jobs.load().map_err(|fault| check::unreadable(&fault))?;
     let known: BTreeMap<String, Job> =
         list::all(session).await?.into_iter().map(|job| (job.name.clone(), job)).collect();
@@ -85,7 +89,9 @@ pub async fn run(session: &mut Session, args: DiffArgs) -> Result<Exit, Failure>
     let mut progress = session.terminal.progress("comparing");
     for (number, (name, entry)) in set.jobs.iter().enumerate() {
         progress.set(number);
-        match (entry, known.get(name.as_str())) {
+        // One that never was good begins when it is.
+        let in_force = known.get(name.as_str()).filter(|job| job.revision.is_some());
+        match (entry, in_force) {
             (SpecEntry::Faulty(fault), _) => plan.faulty.push(Faulty {
                 job: name.to_string(),
                 path: fault.path.display().to_string(),

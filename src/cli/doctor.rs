@@ -33,6 +33,8 @@ struct Report {
     features: Vec<Found>,
     /// How far limits of processes may be raised; a limit that is not here may be raised without bound.
     hard_limits: BTreeMap<&'static str, u64>,
+    /// The least value of a key; a key that is not here may have any.
+    least: BTreeMap<&'static str, i32>,
 }
 
 /// One feature.
@@ -110,6 +112,10 @@ impl Report {
             state_dir: state_dir.map(|path| path.display().to_string()),
             features: Feature::ALL.into_iter().map(found).collect(),
             hard_limits: machine.hard_limits.iter().map(|(limit, bound)| (limit.name(), *bound)).collect(),
+            least: [("nice", machine.least_nice), ("oom_score_adjust", machine.least_oom_score)]
+                .into_iter()
+                .filter_map(|(key, least)| Some((key, least?)))
+                .collect(),
         }
     }
 }
@@ -133,6 +139,9 @@ fn show(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
     }
     for (limit, bound) in &report.hard_limits {
         terminal.line(format!("{:ANSWER_WIDTH$}  rlimits.{limit} up to {bound}", ""))?;
+    }
+    for (key, least) in &report.least {
+        terminal.line(format!("{:ANSWER_WIDTH$}  {key} from {least}", ""))?;
     }
     Ok(())
 }

@@ -227,7 +227,8 @@ impl Filter {
 /// `of_many`: skips, which have no name, are told by their job.
 fn table(entries: &[Entry], of_many: bool, terminal: &Terminal) -> String {
     let mut table = Table::new(&[
-        Column { heading: "RUN", give: Give::Cut(12) },
+        // What other verbs are told is never cut.
+        Column { heading: "RUN", give: Give::Stay },
         Column { heading: "OUTCOME", give: Give::Stay },
         Column { heading: "TRIGGER", give: Give::Leave(8, 3) },
         Column { heading: "SCHEDULED", give: Give::Leave(19, 2) },
@@ -251,9 +252,10 @@ fn table(entries: &[Entry], of_many: bool, terminal: &Terminal) -> String {
     table.render(terminal.width, terminal.colour)
 }
 
-/// When it started; of a skip, when it should have; of a run that never started, when it was decided on.
+/// When it started; of a skip, when it should have, or was given up before; of a run that never started, when it was decided
+/// on.
 fn when(entry: &Entry) -> Time {
-    let scheduled = entry.scheduled_at.filter(|_| entry.skipped.is_some());
+    let scheduled = entry.scheduled_at.filter(|at| entry.skipped.is_some() && at.0 <= entry.created_at.0);
     entry.started_at.or(scheduled).unwrap_or(entry.created_at)
 }
 

@@ -66,6 +66,8 @@ pub struct Follow {
     split: bool,
     /// The last place that was shown.
     shown: Option<Place>,
+    /// Whether what was shown last ended in the middle of a line, on standard output and on standard error.
+    midline: (bool, bool),
 }
 
 /// Which run.
@@ -97,6 +99,7 @@ impl Follow {
             stamp: None,
             split: true,
             shown: None,
+            midline: (false, false),
         }
     }
 
@@ -138,6 +141,7 @@ pub async fn run(session: &mut Session, args: LogsArgs) -> Result<Exit, Failure>
         stamp: stamped.then(Stamp::default),
         split: false,
         shown: None,
+        midline: (false, false),
     };
     tokio::select! {
         done = follow(session, what) => done.map(|()| Exit::Done),
@@ -237,9 +241,11 @@ fn show_line(session: &mut Session, what: &mut Follow, line: &[u8]) -> Result<()
             Place { run: chunk.run, attempt: chunk.attempt, offset: chunk.offset + bytes.len() as u64 }
         }
         OutputLine::Mark(mark) => {
-            if !session.is_json() {
+            if let (false, Some(words)) = (session.is_json(), words_of(mark)) {
+                // What follows is not the rest of the line that was cut.
+                break_line(session, what)?;
                 session.terminal.flush()?;
-                say_mark(session, mark);
+                session.terminal.say(format!("[{} {words}]", format_size(mark.bytes)));
             }
             Place { run: mark.run, attempt: mark.attempt, offset: mark.offset + mark.bytes }
         }
@@ -253,6 +259,7 @@ fn show_line(session: &mut Session, what: &mut Follow, line: &[u8]) -> Result<()
 
 fn show_chunk(session: &mut Session, what: &mut Follow, chunk: &OutputChunk, bytes: &[u8]) -> Result<(), Failure> {
     if let Some(news) = heading(what.shown, chunk, &what.job) {
+        break_line(session, what)?;
         session.terminal.flush()?;
         session.terminal.say(news);
     }
@@ -262,8 +269,25 @@ fn show_chunk(session: &mut Session, what: &mut Follow, chunk: &OutputChunk, byt
     } else if what.split && chunk.stream == Stream::Stderr {
         session.terminal.flush()?;
         session.terminal.job_stderr(bytes)?;
+        what.midline.1 = !bytes.ends_with(b"\n");
     } else {
         session.terminal.data(bytes)?;
+        what.midline.0 = !bytes.ends_with(b"\n");
+    }
+    Ok(())
+}
+
+/// Ends a line that will not go on.
+fn break_line(session: &mut Session, what: &mut Follow) -> Result<(), Failure> {
+    if let Some(stamp) = &mut what.stamp {
+        session.terminal.data(stamp.break_line())?;
+    }
+    let (out, err) = std::mem::take(&mut what.midline);
+    if out {
+        session.terminal.data("\n")?;
+    }
+    if err {
+        session.terminal.job_stderr(b"\n")?;
     }
     Ok(())
 }
@@ -290,16 +314,15 @@ fn prefix(chunk: &OutputChunk, zone: Zone) -> String {
     format!("{} {mark} ", zone.local(chunk.at.0).format("%Y-%m-%d %H:%M:%S%.3f"))
 }
 
-fn say_mark(session: &mut Session, mark: &OutputMark) {
-    let size = format_size(mark.bytes);
-    let words = match mark.mark.as_str() {
-        "cut" => "are not kept: the job's output is larger than its limit",
-        "limited" => "are not kept: they came faster than the job's rate limit",
-        "lost" => "could not be written and are lost",
-        "damaged" => "were damaged on the disk and are lost",
-        _ => return,
-    };
-    session.terminal.say(format!("[{size} {words}]"));
+/// Why something is missing here; `None` where nothing is.
+fn words_of(mark: &OutputMark) -> Option<&'static str> {
+    match mark.mark.as_str() {
+        "cut" => Some("are not kept: the job's output is larger than its limit"),
+        "limited" => Some("are not kept: they came faster than the job's rate limit"),
+        "lost" => Some("could not be written and are lost"),
+        "damaged" => Some("were damaged on the disk and are lost"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

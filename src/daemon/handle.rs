@@ -7,7 +7,7 @@ use tokio::sync::{broadcast, oneshot, watch};
 
 use super::OutputBounds;
 use super::config::AccessRules;
-use super::jobs_dir::{JobFiles, Reading};
+use super::jobs_dir::{JobFiles, Reading, Trust};
 use super::loader::{LoaderBell, Reason};
 use super::mailbox::Mailbox;
 use super::metrics::Metrics;
@@ -51,6 +51,8 @@ pub struct Published {
     /// How messages are sent.
     pub(super) notify: arc_swap::ArcSwap<NotifySettings>,
     pub(super) reading: arc_swap::ArcSwap<Reading>,
+    /// Whose job files are believed.
+    pub(super) trust: arc_swap::ArcSwap<Trust>,
     pub(super) metrics: Metrics,
     pub(super) output_bounds: arc_swap::ArcSwap<OutputBounds>,
 }
@@ -150,6 +152,11 @@ impl Handle {
     /// What job files are read with.
     pub fn reading(&self) -> Arc<Reading> {
         self.published.reading.load_full()
+    }
+
+    /// Whose job files are believed.
+    pub fn trust(&self) -> Arc<Trust> {
+        self.published.trust.load_full()
     }
 
     /// Reads the jobs directory now. `force` takes a set over in which more than half of the jobs are gone.

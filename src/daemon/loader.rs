@@ -89,6 +89,7 @@ impl Loader {
                 self.published.notify.store(Arc::new(config.notify));
                 self.published.output_bounds.store(Arc::new(config.output));
                 self.published.reading.store(Arc::new(config.reading.clone()));
+                self.published.trust.store(Arc::new(config.trust.clone()));
                 self.jobs.configure(config.trust, config.reading);
             }
             Err(fault) => tracing::error!("the configuration is not read again: {fault:#}"),

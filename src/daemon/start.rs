@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
-use super::handle::{About, Circumstances, Published, SupervisorState};
+use super::handle::{About, Circumstances, Published, RequestError, SupervisorState};
 use super::janitor::Janitor;
 use super::jobs_dir::{self, CalendarsDir, JobFiles, JobsDir, JobsDirError, KeptCalendars};
 use super::keeper::{self, Keeper};
@@ -22,7 +22,7 @@ use super::service_manager::ServiceManager;
 use super::{Config, EventLoop, Handle, Input, ShutdownMode, StoreCondition, system_clock};
 use crate::api::ApiSocket;
 use crate::api::serve;
-use crate::scheduler::{Event, Recovered, Scheduler, SpecIndex};
+use crate::scheduler::{Event, LoadSummary, Recovered, Scheduler, SpecIndex};
 use crate::spec;
 use crate::store::{self, Opened, Options, Store, WriteState};
 use crate::threads;
@@ -39,6 +39,10 @@ const API_THREADS: usize = 2;
 /// Threads of a daemon at work, and some to spare. Where it may have fewer it does not come up: sled would wait for ever,
 /// tokio and notify panic, each after half of the start.
 const THREADS: usize = 32;
+
+/// How long clients wait until the jobs directory is in force for the first time. A state that cannot be written, or very many
+/// jobs, do not keep anybody from asking.
+const FIRST_LOAD: Duration = Duration::from_secs(5);
 
 /// How the daemon is run, beside its configuration.
 pub struct Mode {
@@ -94,6 +98,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         job_files: Arc::new(JobFiles::new(config.paths.jobs_dir.clone())),
         notify: arc_swap::ArcSwap::from_pointee(config.notify.clone()),
         reading: arc_swap::ArcSwap::from_pointee(config.reading.clone()),
+        trust: arc_swap::ArcSwap::from_pointee(config.trust.clone()),
         metrics: super::Metrics::default(),
         output_bounds: arc_swap::ArcSwap::from_pointee(config.output),
     });
@@ -104,7 +109,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         .keeping_calendars(kept.clone());
     let mut loader =
         Loader { jobs, mailbox: mailbox.clone(), published: Arc::clone(&published), kept, configure: mode.configure };
-    greet(&mut loader, &mailbox, first_start)?;
+    let loaded = greet(&mut loader, &mailbox, first_start)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(API_THREADS)
@@ -172,7 +177,16 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     runtime.spawn(be_ready_without_supervisor(stopping.clone()));
     runtime.spawn(watch_store(store_health, store_news));
     runtime.spawn(listen_for_signals(handle.clone(), loader_bell.clone()));
-    let server = runtime.spawn(serve(socket, handle, || system_clock::now().wall, stopping.clone()));
+    let until = stopping.clone();
+    let server = runtime.spawn(async move {
+        // Who asks right after the start is told of the jobs that are there.
+        tokio::select! {
+            _ = loaded => {}
+            () = tokio::time::sleep(FIRST_LOAD) => {}
+            () = until.cancelled() => {}
+        }
+        serve(socket, handle, || system_clock::now().wall, until).await;
+    });
 
     let world = join(main_loop, "event loop");
     manager.stopping();
@@ -225,13 +239,19 @@ fn read_sources(recovered: &Recovered, config: &Config) -> SpecIndex {
 }
 
 /// Puts into the mailbox what the loop must see before anything else: the directory as it is, and a look at the clock.
-fn greet(loader: &mut Loader, mailbox: &Mailbox, first_start: bool) -> anyhow::Result<()> {
+/// Gives what tells that the directory is in force.
+fn greet(
+    loader: &mut Loader,
+    mailbox: &Mailbox,
+    first_start: bool,
+) -> anyhow::Result<oneshot::Receiver<Result<LoadSummary, RequestError>>> {
     if first_start && let Err(fault @ JobsDirError::Missing { .. }) = loader.jobs.load() {
         return Err(fault.into());
     }
-    loader.load(false, None);
+    let (answer, loaded) = oneshot::channel();
+    loader.load(false, Some(answer));
     mailbox.send(Message::Input(Input::Event(Event::ClockStepped, None)));
-    Ok(())
+    Ok(loaded)
 }
 
 fn spawn_loop(event_loop: EventLoop<LocalWorld>) -> anyhow::Result<JoinHandle<LocalWorld>> {

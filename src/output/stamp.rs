@@ -10,6 +10,11 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Ends a line that was begun and will not go on: something is missing here. Gives the bytes that do it.
+    pub fn break_line(&mut self) -> &'static [u8] {
+        if self.begun.take().is_some() { b"\n" } else { b"" }
+    }
+
     /// The bytes of one piece with `prefix` in front of each line that begins in it. A line into which the other stream
     /// broke is ended, and goes on with a prefix of its own.
     pub fn stamp(&mut self, stream: Stream, bytes: &[u8], prefix: &str) -> Vec<u8> {
@@ -46,5 +51,9 @@ mod tests {
             text.extend(stamp.stamp(stream, piece.as_bytes(), "> "));
         }
         assert_eq!(String::from_utf8(text).unwrap(), "> one\n> two\n> thr\n> oops\n> ee\n");
+        assert_eq!(stamp.break_line(), b"");
+        stamp.stamp(Stream::Stdout, b"half", "> ");
+        assert_eq!(stamp.break_line(), b"\n");
+        assert_eq!(stamp.stamp(Stream::Stdout, b"rest\n", "> "), b"> rest\n");
     }
 }

@@ -127,6 +127,8 @@ pub enum SkipReason {
     Expired,
     /// The job's file was deleted while the run was queued.
     Removed,
+    /// Somebody took the ad-hoc job back before its time.
+    Cancelled,
     /// The job's schedule changed while the occurrence waited for its jitter.
     Rescheduled,
     /// The wall clock went back by more than an hour, and the cursor was set to it.
@@ -137,7 +139,7 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// All reasons, for documentation and parsing.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Missed,
         Self::TooOld,
         Self::CatchUpLimit,
@@ -146,6 +148,7 @@ impl SkipReason {
         Self::Paused,
         Self::Expired,
         Self::Removed,
+        Self::Cancelled,
         Self::Rescheduled,
         Self::ClockRebased,
         Self::Unknown,
@@ -162,6 +165,7 @@ impl SkipReason {
             Self::Paused => "paused",
             Self::Expired => "expired",
             Self::Removed => "removed",
+            Self::Cancelled => "cancelled",
             Self::Rescheduled => "rescheduled",
             Self::ClockRebased => "clock_rebased",
             Self::Unknown => "unknown",
@@ -173,9 +177,13 @@ impl SkipReason {
     pub const fn is_missed(self) -> bool {
         match self {
             Self::Missed | Self::TooOld | Self::CatchUpLimit | Self::QueueFull | Self::Expired => true,
-            Self::Overlap | Self::Paused | Self::Removed | Self::Rescheduled | Self::ClockRebased | Self::Unknown => {
-                false
-            }
+            Self::Overlap
+            | Self::Paused
+            | Self::Removed
+            | Self::Cancelled
+            | Self::Rescheduled
+            | Self::ClockRebased
+            | Self::Unknown => false,
         }
     }
 
@@ -190,6 +198,7 @@ impl SkipReason {
             Self::Paused => "the job was paused",
             Self::Expired => "it could not start before its start_deadline",
             Self::Removed => "the job's file was deleted",
+            Self::Cancelled => "it was cancelled before its time",
             Self::Rescheduled => "the schedule changed before its jitter was over",
             Self::ClockRebased => "the clock was set back",
             Self::Unknown => "a restored backup does not cover this time",

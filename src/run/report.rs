@@ -159,7 +159,7 @@ pub enum StopReason {
     Cancelled,
     /// A newer run takes its place.
     Replaced,
-    /// The machine, or the supervisor's unit, goes down.
+    /// The machine, or the supervisor's unit, goes down; or a supervisor died, and its runs are not to outlive it.
     HostShutdown,
 }
 

@@ -13,6 +13,12 @@ use crate::spec::{JobName, LoadedSpec};
 /// noticed. What comes later is refused.
 pub const AD_HOC_LIMIT: usize = 1000;
 
+/// Those of one user, but for root: nobody can take the places of all others. What comes later is refused.
+pub const AD_HOC_SHARE: usize = 250;
+
+/// Who may take every place.
+const ROOT: u32 = 0;
+
 /// What sets an ad-hoc job apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdHoc {
@@ -51,9 +57,12 @@ impl Scheduler {
         if self.snapshot.jobs.get(name).is_some_and(|job| !may_go_on(job)) {
             return Err(Refusal::NameTaken(name.clone()));
         }
-        let present = self.snapshot.jobs.values().filter(|job| job.is_ad_hoc() && !job.is_removed()).count();
-        if present >= AD_HOC_LIMIT {
+        let present = || self.snapshot.jobs.values().filter(|job| !job.is_removed()).filter_map(|job| job.state.ad_hoc);
+        if present().count() >= AD_HOC_LIMIT {
             return Err(Refusal::TooManyAdHoc);
+        }
+        if uid != ROOT && present().filter(|ad_hoc| ad_hoc.uid == uid).count() >= AD_HOC_SHARE {
+            return Err(Refusal::TooManyOfYours);
         }
         self.adopt(name, loaded, now, &mut LoadSummary::default());
         self.job_mut(name).state.ad_hoc = Some(AdHoc { uid });
@@ -83,7 +92,7 @@ impl Scheduler {
             return false;
         };
         let Some(next) = job.next.clone() else { return false };
-        self.skip(name, SkipReason::Removed, next.at, now);
+        self.skip(name, SkipReason::Cancelled, next.at, now);
         // No occurrence is left; the step ends the job.
         self.job_mut(name).next = None;
         self.update_wake(name);

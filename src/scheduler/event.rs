@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AD_HOC_LIMIT, Delivery, Job, JobName, JobState, Outbox};
+use super::{AD_HOC_LIMIT, AD_HOC_SHARE, Delivery, Job, JobName, JobState, Outbox};
 use crate::clock::{Monotonic, Timestamp};
 use crate::run::{AttemptId, LaunchPlan, Notice, Report, Run, RunId, Skip, SkipKey, StopReason};
 use crate::spec::{LoadedSpec, NoticeEvent, Revision, Source, SpecSet};
@@ -209,6 +209,9 @@ pub enum Refusal {
     /// As many ad-hoc jobs are there as may be.
     #[error("{AD_HOC_LIMIT} ad-hoc jobs wait or run, and there can be no more")]
     TooManyAdHoc,
+    /// As many of one user's are there as may be.
+    #[error("{AD_HOC_SHARE} of your ad-hoc jobs wait or run, and there can be no more")]
+    TooManyOfYours,
     /// The daemon goes down.
     #[error("the daemon is shutting down and starts no runs")]
     Draining,

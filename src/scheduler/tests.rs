@@ -242,3 +242,31 @@ fn a_job_that_was_recorded_is_never_forgotten_by_a_faulty_file() {
     let job = snapshot.jobs.get(&one.name).expect("its record is in the store, and a new job must go on from it");
     assert!(job.is_removed());
 }
+
+#[test]
+fn nobody_takes_every_place_of_ad_hoc_jobs() {
+    let mut one = One::new("");
+    let define = |one: &mut One, number: usize, uid: u32| {
+        let name = JobName::new(&format!("ad-hoc-{number}")).unwrap();
+        let context = ReadContext {
+            machine: Default::default(),
+            path: "the request".into(),
+            authority: Authority::Anybody,
+            timezone: Zone::utc(),
+            calendars: Arc::default(),
+        };
+        let source = Source { text: "command = 'true'".to_owned(), defaults: String::new() };
+        let spec = spec::read(&name, &source, &context).unwrap();
+        let job = Box::new(LoadedSpec { spec: Arc::new(spec), source, path: context.path });
+        one.step(Event::Define { job, uid, named: Named::ByCaller }).answer.expect("a command has an answer")
+    };
+    for number in 0..AD_HOC_SHARE {
+        assert!(define(&mut one, number, 1000).is_ok());
+    }
+    assert_eq!(define(&mut one, AD_HOC_SHARE, 1000), Err(Refusal::TooManyOfYours));
+    for number in AD_HOC_SHARE..AD_HOC_LIMIT {
+        assert!(define(&mut one, number, 0).is_ok(), "root has all that is left");
+    }
+    assert_eq!(define(&mut one, AD_HOC_LIMIT, 1001), Err(Refusal::TooManyAdHoc));
+    assert_eq!(define(&mut one, 0, 1001), Err(Refusal::NameTaken(JobName::new("ad-hoc-0").unwrap())));
+}

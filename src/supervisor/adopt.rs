@@ -14,18 +14,18 @@ use super::clock;
 use super::directory::attempt_dir;
 use super::process::{Pidfd, Stat};
 use super::record::{Process, Record};
-use super::serve::{OnDisk, Supervisor};
+use super::serve::{FoundRuns, OnDisk, Supervisor};
 use super::streams::Streams;
 use super::token::Key;
 use super::tree::{Tree, Walk};
 use crate::clock::{Monotonic, Now};
 use crate::output::Capture;
-use crate::run::{AttemptEnd, AttemptId, Ending, Leftovers, OutputSummary, Report, Usage};
+use crate::run::{AttemptEnd, AttemptId, Ending, Leftovers, OutputSummary, Report, StopReason, Usage};
 use crate::spec::OnLeftover;
 
 impl Supervisor {
-    /// Finds what the supervisor before this one left.
-    pub fn take_over(&mut self) {
+    /// Finds what the supervisor before this one left, and looks after it.
+    pub fn take_over(&mut self, found_runs: FoundRuns) {
         let names = self.journal.names();
         for id in &names {
             self.find_on_disk(id);
@@ -35,6 +35,15 @@ impl Supervisor {
         }
         if !names.is_empty() {
             tracing::info!(live = self.attempts.len(), ended = self.ends.len(), "took over from an earlier supervisor");
+        }
+        match found_runs {
+            FoundRuns::Adopt => {}
+            FoundRuns::Stop => {
+                // Those that are already being stopped, and those that have ended, stay as they are.
+                for key in self.attempts.keys().copied().collect::<Vec<_>>() {
+                    self.stop(key, StopReason::HostShutdown);
+                }
+            }
         }
     }
 

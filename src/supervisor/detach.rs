@@ -13,7 +13,7 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 
 use super::cgroup;
 use super::fork::{Fork, exit_now, fork};
-use super::serve::{Config, ServeError, serve};
+use super::serve::{Config, FoundRuns, ServeError, serve};
 use crate::causes::chain;
 
 /// Bytes of the supervisor's own log, after which it begins anew; the one before is kept beside it.
@@ -35,6 +35,10 @@ pub struct Arguments {
     /// directory.
     #[arg(long)]
     pub detach: bool,
+    /// What happens to runs that outlived the supervisor before: they go on, watched to their end, or are stopped as when the
+    /// machine goes down. A daemon that starts its supervisor itself passes the variable on
+    #[arg(long, value_name = "WHAT", env = "JOBSD_FOUND_RUNS", default_value = "adopt")]
+    pub found_runs: FoundRuns,
     /// Make the cgroup of a supervisor that died fit for the next one, and end; for the service manager.
     #[arg(long, conflicts_with = "detach")]
     pub after_death: bool,
@@ -87,8 +91,12 @@ pub fn start_detached(program: &Path, state_dir: &Path, socket: &Path) -> Result
 
 /// The program `jobsd supervise`. Call it first of all, while the process has one thread.
 pub fn main(arguments: &Arguments) -> ExitCode {
-    let config =
-        Config { state_dir: arguments.state_dir.clone(), socket: arguments.socket.clone(), stay: arguments.stay };
+    let config = Config {
+        state_dir: arguments.state_dir.clone(),
+        socket: arguments.socket.clone(),
+        stay: arguments.stay,
+        found_runs: arguments.found_runs,
+    };
     if arguments.after_death {
         return match cgroup::after_death(&arguments.state_dir) {
             Ok(()) => ExitCode::SUCCESS,

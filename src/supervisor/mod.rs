@@ -40,4 +40,4 @@ pub use detach::{Arguments, StartError, main, start_detached};
 pub use directory::{attempt_dir, remove_run, run_dir};
 pub use environment::{DEFAULT_LANG, DEFAULT_PATH};
 pub use instance::InstanceError;
-pub use serve::{Config, LINGER, ServeError, default_socket, serve};
+pub use serve::{Config, FoundRuns, LINGER, ServeError, default_socket, serve};

@@ -44,6 +44,18 @@ pub struct Config {
     pub socket: PathBuf,
     /// Whether to stay when there is nothing to do and no engine; a service manager wants it to.
     pub stay: bool,
+    /// What happens to runs that outlived the supervisor before.
+    pub found_runs: FoundRuns,
+}
+
+/// What a supervisor does with the runs of one that died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FoundRuns {
+    /// They go on, watched to their end.
+    #[default]
+    Adopt,
+    /// They are stopped, by their own signal and grace, as when the machine goes down.
+    Stop,
 }
 
 /// Why the supervisor could not begin or go on.
@@ -148,7 +160,7 @@ enum Mode {
 /// When another supervisor works on the state directory, or the directory or the socket cannot be used.
 pub fn serve(config: &Config, ready: impl FnOnce() -> io::Result<()>) -> Result<(), ServeError> {
     let mut supervisor = Supervisor::begin(config)?;
-    supervisor.take_over();
+    supervisor.take_over(config.found_runs);
     ready().map_err(|source| ServeError::Kernel { doing: "say that the supervisor is ready", source })?;
     supervisor.work()?;
     supervisor.leave();

@@ -9,6 +9,7 @@ mod files;
 mod greed;
 mod inputs;
 mod leftovers;
+mod machine;
 mod network;
 mod processes;
 mod strict;

@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -209,6 +211,64 @@ fn own_jobs_are_listed_driven_and_read() {
     assert!([403, 409].contains(&again.0), "{again:?}");
     assert_eq!(world.jobctl(&["exec", "--name", "probe", "true"]).status.code(), Some(5), "not even root");
     assert_eq!(OWNER.asks(&world, "POST", "/v1/exec", "{\"argv\": [\"true\"], \"name\": \"probe\"}").0, 201);
+}
+
+/// `jobctl` as games, with a copy of the program that this user can reach.
+fn as_owner(world: &World, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let program = world.path("jobctl");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_jobctl"), &program).expect("a copy");
+    }
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir("/").env_clear().env("JOBCTL_SOCKET", world.path("sock"));
+    let done = command.stdin(Stdio::null()).uid(GAMES).gid(GAMES).output().expect("jobctl runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (done.status.code(), text(&done.stdout), text(&done.stderr))
+}
+
+#[test]
+fn who_owns_a_job_works_with_it_from_the_command_line() {
+    let Some(world) = world("[access]\nown_jobs = 'operate'\n") else { return };
+    for arguments in [
+        &["list"][..],
+        &["show", "mine"],
+        &["show", "mine/1"],
+        &["run", "--wait", "mine"],
+        &["run", "--follow", "mine"],
+        &["logs", "mine"],
+        &["history"],
+        &["history", "mine"],
+        &["next"],
+        &["next", "mine"],
+        &["why", "mine"],
+        &["wait", "mine/1"],
+        &["statistics"],
+        &["pause", "mine"],
+        &["resume", "--all"],
+        &["exec", "--follow", "true"],
+        &["health"],
+        &["version"],
+    ] {
+        let (code, out, err) = as_owner(&world, arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {err}");
+        assert!(!format!("{out}{err}").contains("theirs"), "{arguments:?}: {out}{err}");
+    }
+    for (arguments, code) in [
+        (&["show", "theirs"][..], 4),
+        (&["logs", "theirs"], 4),
+        (&["run", "theirs"], 4),
+        (&["cancel", "theirs/1"], 4),
+        (&["edit", "mine"], 5),
+        (&["delete", "--yes", "mine"], 5),
+        (&["reload"], 5),
+        (&["diff"], 5),
+        (&["state", "acknowledge"], 5),
+        (&["shutdown"], 5),
+    ] {
+        let told = as_owner(&world, arguments);
+        assert_eq!(told.0, Some(code), "{arguments:?}: {told:?}");
+        assert!(told.2.contains("hint: "), "{arguments:?}: {told:?}");
+    }
 }
 
 /// Reads what comes, until it holds `wanted`.

@@ -99,6 +99,36 @@ fn names_are_used_once_at_a_time_and_their_numbers_go_on() {
 }
 
 #[test]
+fn following_it_ends_with_it() {
+    let world = started();
+    world.ok(&["exec", "--wait", "--name", "done", "echo", "printed"]);
+    world.ok(&[
+        "exec",
+        "--name",
+        "busy",
+        "sh",
+        "-c",
+        "echo begun; while test ! -e $0; do sleep 0.05; done",
+        &go(&world),
+    ]);
+    let follow = |job: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jobctl"));
+        command.args(["logs", "--follow", job]).env("JOBCTL_SOCKET", world.path("sock")).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("jobctl runs")
+    };
+    let (done, busy) = (follow("done"), follow("busy"));
+    fs::write(go(&world), "").expect("a file");
+    for (mut follower, printed) in [(done, "printed\n"), (busy, "begun\n")] {
+        world.wait_for("it to end", || follower.try_wait().expect("it is ours"));
+        assert_eq!(follower.wait_with_output().expect("its output").stdout, printed.as_bytes());
+    }
+}
+
+fn go(world: &World) -> String {
+    world.path("go").display().to_string()
+}
+
+#[test]
 fn each_without_a_name_is_a_job_of_its_own() {
     let world = started();
     let runs: Vec<String> = (0..5).map(|_| world.ok(&["exec", "--wait", "true"])).collect();
@@ -126,7 +156,11 @@ fn one_for_later_waits_survives_the_daemon_and_can_be_taken_back() {
     world.ok(&["cancel", "never"]);
     assert_eq!(listed(&world), Vec::<String>::new());
     let history = world.history("never");
-    assert_eq!((history.len(), &history[0]["state"]), (1, &"skipped".into()), "{history:?}");
+    let record = (&history[0]["state"], &history[0]["reason"]);
+    assert_eq!((history.len(), record), (1, (&"skipped".into(), &"cancelled".into())), "{history:?}");
+    let table = world.ok(&["history", "never"]);
+    let when = history[0]["created_at"].as_str().expect("a time").get(..10).expect("a date");
+    assert!(table.contains("it was cancelled before its time") && table.contains(when), "{table}");
 }
 
 #[test]

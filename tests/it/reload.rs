@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::World;
 
@@ -85,4 +85,44 @@ fn a_file_that_others_may_write_is_refused_with_the_reason() {
     assert_eq!(job["state"], "faulty");
     let show = world.ok(&["show", "open"]);
     assert!(show.contains("chmod"), "{show}");
+}
+
+#[test]
+fn a_file_that_is_not_believed_is_no_change_to_come() {
+    let mut world = World::new();
+    world.job("known", "command = 'true'");
+    world.start();
+    // Both would be fine, were they not writable by everybody.
+    world.job("known", "command = 'false'");
+    world.job("fresh", "command = 'true'");
+    for job in ["known", "fresh"] {
+        let path = world.path(&format!("jobs.d/{job}.toml"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666)).expect("its mode");
+    }
+    assert_eq!(world.jobctl(&["reload"]).status.code(), Some(1), "faulty files");
+    let plan = world.json_any(&["diff"]);
+    assert_eq!((&plan["added"], &plan["changed"]), (&json!([]), &json!([])), "{plan}");
+    let faulty: Vec<&str> =
+        plan["faulty"].as_array().expect("files").iter().filter_map(|file| file["job"].as_str()).collect();
+    assert_eq!(faulty, ["fresh", "known"]);
+    // A directory that is to be put in its place is another matter.
+    let elsewhere = world.json_any(&["diff", world.path("jobs.d").to_str().expect("a path")]);
+    let jobs = (&elsewhere["added"][0]["job"], &elsewhere["changed"][0]["job"]);
+    assert_eq!(jobs, (&"fresh".into(), &"known".into()), "{elsewhere}");
+}
+
+#[test]
+fn who_asks_first_is_told_of_every_job() {
+    const JOBS: usize = 500;
+    let mut world = World::new();
+    for number in 0..JOBS {
+        world.job(&format!("job-{number}"), "command = 'true'");
+    }
+    world.spawn();
+    // The first answer that there is, not the first that is complete.
+    let listed = world.wait_for("an answer", || {
+        let answer = world.jobctl(&["list", "-o", "json"]);
+        answer.status.success().then(|| serde_json::from_slice::<Value>(&answer.stdout).expect("JSON"))
+    });
+    assert_eq!(listed.as_array().expect("jobs").len(), JOBS);
 }

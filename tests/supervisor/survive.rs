@@ -207,6 +207,37 @@ fn ladders_and_deadlines_survive_the_supervisor() {
 }
 
 #[test]
+fn found_runs_are_stopped_when_that_is_wanted() {
+    let mut world = World::new();
+    let polite = plan("polite", &["sleep", "1000"]);
+    let mut stubborn = plan("stubborn", &["sh", "-c", "trap '' TERM; echo; while :; do sleep 1000; done"]);
+    stubborn.stop.grace = Duration::from_millis(200);
+    let ended = plan("ended", &["sh", "-c", "exit 6"]);
+    world.launch(&ended);
+    assert_eq!(wait_status(&world.ended(&ended.attempt)), 6 << 8);
+    let mains = [&polite, &stubborn].map(|plan| {
+        world.launch(plan);
+        world.started(&plan.attempt)
+    });
+    wait_for("the trap is set", || !world.printed(&stubborn.attempt).is_empty());
+    world.kill_supervisor();
+    let supervisor = world.command().args(["--found-runs", "stop"]).spawn().unwrap();
+    world.supervisor = Some(supervisor);
+    wait_for("the supervisor listens", || std::os::unix::net::UnixStream::connect(world.socket()).is_ok());
+    world.connect();
+    let mut stopped = std::collections::BTreeMap::new();
+    while stopped.len() < 3 {
+        if let Report::Ended { attempt, end } = world.report() {
+            stopped.insert(attempt.run.job.to_string(), end.stopped);
+        }
+    }
+    assert_eq!(stopped["polite"], by_signal(StopReason::HostShutdown));
+    assert_eq!(stopped["stubborn"], by_kill(StopReason::HostShutdown));
+    assert_eq!(stopped["ended"], None);
+    assert!(mains.into_iter().all(|main| !lives(main)));
+}
+
+#[test]
 fn an_end_survives_the_supervisor() {
     let mut world = World::new();
     let plan = plan("end", &["sh", "-c", "echo x; exit 6"]);

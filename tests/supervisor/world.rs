@@ -106,6 +106,8 @@ impl World {
                 let mut command = Command::new("setpriv");
                 let user = NOBODY.to_string();
                 command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]).arg(self.path("jobsd"));
+                // Nothing that the caller has of root's: as after `env -i`.
+                command.env_clear().env("PATH", std::env::var_os("PATH").expect("every shell has one"));
                 command
             }
         };

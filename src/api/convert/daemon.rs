@@ -2,12 +2,13 @@
 
 use crate::api::types;
 use crate::daemon::config::{AccessRules, Members};
+use crate::daemon::jobs_dir::Trust;
 use crate::daemon::{About, ShutdownMode};
 use crate::scheduler::LoadSummary;
 use crate::spec::JobName;
 
 /// Paths and rights in force.
-pub fn config(about: &About, access: &AccessRules) -> types::Config {
+pub fn config(about: &About, access: &AccessRules, trust: &Trust) -> types::Config {
     types::Config {
         jobs_dir: about.jobs_dir.display().to_string(),
         state_dir: about.state_dir.display().to_string(),
@@ -19,6 +20,7 @@ pub fn config(about: &About, access: &AccessRules) -> types::Config {
             viewer: members(&access.viewer),
             own_jobs: access.own_jobs.name().to_owned(),
         },
+        trusted_owners: trust.owners().to_vec(),
     }
 }
 

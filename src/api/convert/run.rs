@@ -332,7 +332,7 @@ fn explain(outcome: &Outcome, end: Option<&AttemptEnd>) -> Option<String> {
         Outcome::TimedOut => stopped("its timeout was over"),
         Outcome::Cancelled => stopped("it was cancelled"),
         Outcome::Replaced => stopped("a newer run took its place"),
-        Outcome::HostShutdown => stopped("the machine went down"),
+        Outcome::HostShutdown => stopped("the machine, or the supervisor, went down"),
         Outcome::SetupFailed(failure) => Some(explain_setup(failure)),
         Outcome::Lost => Some("it may have run, and nobody saw its end".to_owned()),
     }

@@ -26,7 +26,8 @@ pub async fn version(State(api): State<Api>) -> Json<Version> {
 
 /// `GET /v1/config`
 pub async fn config(State(api): State<Api>) -> Json<Config> {
-    Json(convert::config(api.handle().about(), &api.handle().access()))
+    let handle = api.handle();
+    Json(convert::config(handle.about(), &handle.access(), &handle.trust()))
 }
 
 /// `POST /v1/reload`

@@ -35,6 +35,8 @@ pub struct Config {
     pub config: Option<String>,
     /// Who may do what, beside root and the daemon's user.
     pub access: AccessRules,
+    /// Uids whose job files are believed.
+    pub trusted_owners: Vec<u32>,
 }
 
 /// Who may do what.

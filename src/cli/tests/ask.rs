@@ -176,6 +176,7 @@ async fn diff_tells_what_would_change_key_by_key() {
         socket: "/run/jobsd/jobsd.sock".to_owned(),
         config: None,
         access: crate::api::types::AccessRules::default(),
+        trusted_owners: vec![0, nix::unistd::geteuid().as_raw()],
     };
     let version = Version {
         version: "0.1.0".to_owned(),

@@ -19,6 +19,8 @@ fn told() -> tempfile::TempDir {
     let machine = Machine {
         lacks: lacks.map(|(feature, reason)| (feature, reason.to_owned())).into(),
         hard_limits: BTreeMap::from([(Rlimit::from_name("nofile").unwrap(), 4096)]),
+        least_nice: Some(-3),
+        least_oom_score: None,
     };
     let directory = tempfile::tempdir().unwrap();
     machine::tell(directory.path(), &machine).unwrap();
@@ -42,7 +44,7 @@ async fn each_feature_has_a_line_and_what_lacks_its_reason_and_keys() {
             assert_eq!(lines[place + 2].trim(), "not to be had: limits.memory, limits.memory_swap");
         }
     }
-    assert_eq!(lines.last().unwrap().trim(), "rlimits.nofile up to 4096");
+    assert_eq!(lines[lines.len() - 2..].concat().trim(), "rlimits.nofile up to 4096     nice from -3");
 }
 
 #[tokio::test]

@@ -82,6 +82,33 @@ async fn logs_of_a_job_are_those_of_its_newest_run() {
 }
 
 #[tokio::test]
+async fn halves_of_lines_are_not_glued() {
+    let chunk = |stream, offset, text: &str| {
+        serde_json::to_string(&OutputChunk::new(
+            crate::api::testing::at("2026-11-21T02:30:00Z").into(),
+            stream,
+            42,
+            1,
+            offset,
+            text.as_bytes(),
+        ))
+    };
+    let cut =
+        serde_json::to_string(&OutputMark { run: 42, attempt: 1, mark: "cut".to_owned(), offset: 4, bytes: 2048 });
+    let lines = [chunk(Stream::Stdout, 0, "half"), cut, chunk(Stream::Stdout, 2052, "other half\n")];
+    let stream: String = lines.map(|line| format!("{}\n", line.unwrap())).concat();
+    let daemon = Canned::new()
+        .answers("GET /v1/jobs/backup", &detail(job("backup")))
+        .says("GET /v1/jobs/backup/runs/42/output?format=json&follow=false", stream.into_bytes());
+    let done = jobctl(&daemon, None, "logs backup/42").await;
+    assert_eq!(done.out, "half\nother half\n");
+    assert_eq!(done.talk, "[2.0 KiB are not kept: the job's output is larger than its limit]\n");
+    let stamped = jobctl(&daemon, None, "logs -t backup/42").await;
+    let stamps: Vec<&str> = stamped.out.lines().map(|line| &line[..10]).collect();
+    assert_eq!(stamps, ["2026-11-21"; 2], "{}", stamped.out);
+}
+
+#[tokio::test]
 async fn what_is_wanted_of_logs_goes_to_the_daemon() {
     let path = "GET /v1/jobs/backup/output?format=json&follow=false&stream=stderr\
                 &since=2026-11-21T11%3A00%3A00Z&until=2026-11-21T11%3A30%3A00Z&grep=%28%3Fi%29a%20b&previous=2";

@@ -51,6 +51,7 @@ async fn an_empty_list_says_where_job_files_go() {
         socket: "/run/jobsd/jobsd.sock".to_owned(),
         config: None,
         access: crate::api::types::AccessRules::default(),
+        trusted_owners: vec![0, nix::unistd::geteuid().as_raw()],
     };
     let none = JobPage { jobs: Vec::new(), next: None };
     let daemon = Canned::new().answers("GET /v1/jobs?", &none).answers("GET /v1/config", &config);

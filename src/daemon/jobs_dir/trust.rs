@@ -63,6 +63,14 @@ impl Trust {
         Self { owners: Owners::Anybody }
     }
 
+    /// The uids; none where everybody is believed.
+    pub fn owners(&self) -> &[u32] {
+        match &self.owners {
+            Owners::These(owners) => owners,
+            Owners::Anybody => &[],
+        }
+    }
+
     pub(crate) fn inspection(&self) -> Inspection<'_> {
         Inspection { trust: self, private: HashMap::new() }
     }

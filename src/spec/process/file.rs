@@ -132,7 +132,12 @@ impl ProcessFile {
         };
         let real_time =
             |policy: &CpuScheduling| matches!(policy, CpuScheduling::Fifo { .. } | CpuScheduling::RoundRobin { .. });
-        refuse(self.nice.as_ref().filter(|said| said.value < 0).map(|said| said as _), "`nice` below zero");
+        // A daemon that was itself started with less than usual cannot give its jobs more than it has.
+        let (nice, score) = (machine.least_nice.unwrap_or(0), machine.least_oom_score.unwrap_or(0));
+        refuse(
+            self.nice.as_ref().filter(|said| said.value < nice).map(|said| said as _),
+            &format!("`nice` below {nice}"),
+        );
         refuse(
             self.io_class
                 .as_ref()
@@ -145,8 +150,8 @@ impl ProcessFile {
             "real-time `cpu_scheduling`",
         );
         refuse(
-            self.oom_score_adjust.as_ref().filter(|said| said.value < 0).map(|said| said as _),
-            "`oom_score_adjust` below zero",
+            self.oom_score_adjust.as_ref().filter(|said| said.value < score).map(|said| said as _),
+            &format!("`oom_score_adjust` below {score}"),
         );
         refuse(
             self.isolation.capabilities.as_ref().filter(|said| !said.value.is_empty()).map(|said| said as _),

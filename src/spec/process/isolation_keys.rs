@@ -98,8 +98,6 @@ impl IsolationTable {
         };
         let span = |said: &Option<Said<bool>>| place(said.as_ref().map(|said| &said.span));
         let list = |said: &Option<Said<Vec<PathBuf>>>| place(said.as_ref().map(|said| &said.span));
-        let filters = isolation.filters_syscalls();
-        let filtering = [span(&self.lock_personality), span(&self.restrict_namespaces)].into_iter().flatten().next();
         let mut needs = vec![
             ("private_tmp", isolation.private_tmp, span(&self.private_tmp), Feature::Mounts),
             ("private_devices", isolation.private_devices, span(&self.private_devices), Feature::Mounts),
@@ -127,7 +125,25 @@ impl IsolationTable {
                 place(self.hostname.as_ref().map(|said| &said.span)),
                 Feature::Hostname,
             ),
-            ("syscalls", filters, place(self.syscalls.as_ref().map(|s| &s.span)).or(filtering), Feature::SystemCalls),
+            (
+                "syscalls",
+                !isolation.syscalls.is_open(),
+                place(self.syscalls.as_ref().map(|said| &said.span)),
+                Feature::SystemCalls,
+            ),
+            ("lock_personality", isolation.lock_personality, span(&self.lock_personality), Feature::SystemCalls),
+            (
+                "restrict_namespaces",
+                isolation.restrict_namespaces,
+                span(&self.restrict_namespaces),
+                Feature::SystemCalls,
+            ),
+            (
+                "restrict_address_families",
+                isolation.restrict_address_families.is_some(),
+                place(self.restrict_address_families.as_ref().map(|said| &said.span)),
+                Feature::SystemCalls,
+            ),
         ];
         needs.retain(|(_, needed, ..)| *needed);
         needs.into_iter().map(|(key, _, span, feature)| (key, span, feature)).collect()

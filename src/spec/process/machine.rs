@@ -12,6 +12,10 @@ pub struct Machine {
     pub lacks: BTreeMap<Feature, String>,
     /// How far limits may be raised, where there is a bound: for a daemon of an ordinary user.
     pub hard_limits: BTreeMap<Rlimit, u64>,
+    /// The least `nice` that a job may have, where there is a bound: as above.
+    pub least_nice: Option<i32>,
+    /// The least `oom_score_adjust` that a job may have, where there is a bound: as above.
+    pub least_oom_score: Option<i32>,
 }
 
 /// Something that a key of a job file may need.

@@ -149,47 +149,112 @@ fn what_cannot_be_is_said() {
     }
 }
 
+/// For each key that takes something of the machine a job that has it, and no other such key.
+const DEMANDING: [(&str, &str); 23] = [
+    ("isolation.private_tmp", "private_tmp = true"),
+    ("isolation.private_devices", "private_devices = true"),
+    ("isolation.filesystem", "filesystem = 'system-read-only'"),
+    ("isolation.writable", "writable = ['/srv']"),
+    ("isolation.read_only", "read_only = ['/srv']"),
+    ("isolation.hidden", "hidden = ['/srv']"),
+    ("isolation.bind", "bind = ['/a:/b']"),
+    ("isolation.processes_visible", "processes_visible = false"),
+    ("isolation.network", "network = 'loopback'"),
+    ("isolation.network", "network = false"),
+    ("isolation.hostname", "hostname = 'x'"),
+    ("isolation.private_users", "private_users = true"),
+    ("isolation.syscalls", "syscalls = ['~@mount']"),
+    ("isolation.lock_personality", "lock_personality = true"),
+    ("isolation.restrict_namespaces", "restrict_namespaces = true"),
+    ("isolation.restrict_address_families", "restrict_address_families = ['unix']"),
+    ("limits.memory", "memory = '1GiB'"),
+    ("limits.memory_swap", "memory_swap = '1GiB'"),
+    ("limits.processes", "processes = 5"),
+    ("limits.cpus", "cpus = 1"),
+    ("limits.io_weight", "io_weight = 5"),
+    ("limits.io_read", "io_read = { '/var' = '1MiB' }"),
+    ("limits.io_write", "io_write = { '/var' = '1MiB' }"),
+];
+
 #[test]
 fn what_the_machine_cannot_do_is_a_fault_at_load() {
-    for (feature, lines) in [
-        (Feature::Mounts, "[isolation]\nprofile = 'basic'"),
-        (Feature::Mounts, "[isolation]\nhidden = ['/srv']"),
-        (Feature::Processes, "[isolation]\nprofile = 'strict'"),
-        (Feature::Network, "[isolation]\nnetwork = false"),
-        (Feature::Hostname, "[isolation]\nhostname = 'x'"),
-        (Feature::Users, "[isolation]\nprivate_users = true"),
-        (Feature::SystemCalls, "[isolation]\nsyscalls = ['~@mount']"),
-        (Feature::Controller(Controller::Memory), "[limits]\nmemory = '1GiB'"),
-        (Feature::Controller(Controller::Pids), "[limits]\nprocesses = 5"),
-        (Feature::Controller(Controller::Cpu), "[limits]\ncpus = 1"),
-        (Feature::Controller(Controller::Io), "[limits]\nio_weight = 5"),
-    ] {
-        let faults = where_there_is_no(feature, lines).expect_err(lines).plain();
-        assert!(faults.contains(feature.name()) && faults.contains("the kernel refuses"), "{faults}");
-        assert!(read_as_root(&format!("command = 'true'\n{lines}"), "").is_ok(), "{lines}");
+    for feature in Feature::ALL {
+        for key in feature.keys() {
+            let jobs: Vec<_> = DEMANDING.iter().filter(|(demanding, _)| demanding == key).collect();
+            assert!(!jobs.is_empty(), "no job has {key}");
+            for (_, line) in jobs {
+                let lines = format!("[{}]\n{line}", key.split_once('.').unwrap().0);
+                let faults = where_there_is_no(feature, &lines).expect_err(&lines).plain();
+                for part in [&format!("`{key}`"), feature.name(), "the kernel refuses"] {
+                    assert!(faults.contains(part), "{lines}: {faults}");
+                }
+                // What else the machine lacks is no fault of this job.
+                for other in Feature::ALL.into_iter().filter(|other| *other != feature) {
+                    assert!(where_there_is_no(other, &lines).is_ok(), "{lines} without {}", other.name());
+                }
+            }
+        }
+    }
+    for profile in ["basic", "strict"] {
+        let lines = format!("[isolation]\nprofile = '{profile}'");
+        assert!(where_there_is_no(Feature::Mounts, &lines).is_err(), "{profile}");
     }
     let effort = "[limits]\nmemory = '1GiB'\nbest_effort = true";
     assert!(where_there_is_no(Feature::Controller(Controller::Memory), effort).is_ok());
 }
 
+/// A daemon of an ordinary user, on a machine that bounds it.
+fn alice_reads(machine: &Machine, lines: &str) -> Result<JobSpec, Faults> {
+    let account = Account { uid: 1000, user: "alice".into(), gid: 1000, group: "alice".into() };
+    read_on(Authority::Only(account), machine.clone(), lines)
+}
+
 #[test]
 fn an_ordinary_user_is_told_at_load_what_only_root_may() {
-    let account = Account { uid: 1000, user: "alice".into(), gid: 1000, group: "alice".into() };
-    let hard = Machine { hard_limits: [(Rlimit::from_name("nofile").unwrap(), 100)].into(), ..Machine::default() };
-    let read = |lines: &str| read_on(Authority::Only(account.clone()), hard.clone(), lines);
-    for lines in [
-        "nice = -1",
-        "io_class = 'realtime'",
-        "cpu_scheduling = 'round-robin:1'",
-        "oom_score_adjust = -1",
-        "[isolation]\ncapabilities = ['chown']",
-        "[rlimits]\nnofile = 101",
+    let usual = Machine::default();
+    for (beyond, within) in [
+        ("user = 'root'", "user = 'alice'"),
+        ("group = 'disk'", "group = 'alice'"),
+        ("nice = -1", "nice = 0"),
+        ("io_class = 'realtime'", "io_class = 'idle'"),
+        ("io_class = 'realtime:7'", "io_class = 'best-effort:0'"),
+        ("cpu_scheduling = 'round-robin:1'", "cpu_scheduling = 'batch'"),
+        ("cpu_scheduling = 'fifo:1'", "cpu_scheduling = 'idle'"),
+        ("oom_score_adjust = -1", "oom_score_adjust = 0"),
+        ("[isolation]\ncapabilities = ['chown']", "[isolation]\ncapabilities = []"),
     ] {
-        let faults = read(lines).expect_err(lines).plain();
-        assert!(faults.contains("only root may do that"), "{faults}");
+        let faults = alice_reads(&usual, beyond).expect_err(beyond).plain();
+        assert!(faults.contains("root"), "{faults}");
+        assert!(alice_reads(&usual, within).is_ok(), "{within}");
+        let lines = format!("command = 'true'\n{beyond}");
+        assert!(read_as_root(&lines, "").is_ok(), "{beyond}");
     }
-    for lines in ["nice = 5", "io_class = 'idle'", "[isolation]\ncapabilities = []", "[rlimits]\nnofile = 100"] {
-        assert!(read(lines).is_ok(), "{lines}");
+}
+
+#[test]
+fn what_an_ordinary_user_may_depends_on_what_the_daemon_was_given() {
+    let bounded = Machine {
+        hard_limits: Rlimit::all().map(|limit| (limit, 100)).collect(),
+        least_nice: Some(5),
+        least_oom_score: Some(200),
+        ..Machine::default()
+    };
+    let favoured = Machine { least_nice: Some(-10), least_oom_score: Some(-100), ..Machine::default() };
+    let mut cases = vec![
+        (&bounded, "nice = 4".to_owned(), "nice = 5".to_owned()),
+        (&bounded, "oom_score_adjust = 199".to_owned(), "oom_score_adjust = 200".to_owned()),
+        (&favoured, "nice = -11".to_owned(), "nice = -10".to_owned()),
+        (&favoured, "oom_score_adjust = -101".to_owned(), "oom_score_adjust = -100".to_owned()),
+    ];
+    cases.extend(Rlimit::all().flat_map(|limit| {
+        let line = |value: &str| format!("[rlimits]\n{} = {value}", limit.name());
+        [("101", "100"), ("'50:101'", "'50:100'"), ("'unlimited'", "50")]
+            .map(|(beyond, within)| (&bounded, line(beyond), line(within)))
+    }));
+    for (machine, beyond, within) in cases {
+        let faults = alice_reads(machine, &beyond).expect_err(&beyond).plain();
+        assert!(faults.contains("only root may do that"), "{faults}");
+        assert!(alice_reads(machine, &within).is_ok(), "{within}");
     }
 }
 

@@ -168,7 +168,7 @@ pub fn nothing_begins_during_a_hold(touched: &Touched<'_>) {
     for (change, _) in &touched.applied {
         if let Change::Skip(skip) = change {
             // What a person takes back is no occurrence that the daemon settles.
-            let taken_back = skip.reason == SkipReason::Removed && touched.states().any(|state| state.ad_hoc.is_some());
+            let taken_back = skip.reason == SkipReason::Cancelled;
             let settled = skip.recorded_at > since && skip.reason != SkipReason::ClockRebased && !taken_back;
             assert!(!settled, "{}: {:?} is settled during a hold", skip.job, skip.reason);
         }

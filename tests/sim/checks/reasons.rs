@@ -66,6 +66,7 @@ fn reason_is_true(skip: &Skip, touched: &Touched<'_>) {
         SkipReason::Paused => touched
             .states()
             .any(|state| state.paused.is_some() || (state.ad_hoc.is_some() && state.removed_at.is_some())),
+        SkipReason::Cancelled => touched.states().any(|state| state.ad_hoc.is_some() && state.removed_at.is_some()),
         SkipReason::Removed => touched.states().any(|state| state.removed_at.is_some()),
         SkipReason::Rescheduled
         | SkipReason::Missed
@@ -105,7 +106,11 @@ fn reason_fits(skip: &Skip, spec: &JobSpec, context: &Context, touched: &Touched
         SkipReason::QueueFull => spec.overlap == Overlap::Queue && was_busy(touched, jobsd::spec::QUEUE_LIMIT),
         SkipReason::Expired => is_wanted_late(spec.start_deadline),
         SkipReason::Rescheduled => due > now && touched.specs().len() > 1,
-        SkipReason::Paused | SkipReason::Removed | SkipReason::ClockRebased | SkipReason::Unknown => {
+        SkipReason::Paused
+        | SkipReason::Removed
+        | SkipReason::Cancelled
+        | SkipReason::ClockRebased
+        | SkipReason::Unknown => {
             unreachable!("these do not depend on the definition")
         }
     }

@@ -102,7 +102,8 @@ impl Feed {
             if self.scope == Scope::Run {
                 return Ok(());
             }
-            run = next_run(&self.api, &id.job, id.number).await?;
+            let Some(next) = next_run(&self.api, &id.job, id.number).await? else { return Ok(()) };
+            run = next;
             place = Place { attempt: 1, offset: 0 };
             if absent(&self.api, &run, place.attempt).await.is_some() {
                 // Its end is waited for, and nothing shown.
@@ -268,7 +269,10 @@ impl Letter {
         let mut bytes = Vec::new();
         for piece in pieces {
             match (self.form, piece) {
-                (Form::Raw, Piece::Missing { .. }) => {}
+                (Form::Raw, Piece::Missing { .. }) => {
+                    // The bytes as they were printed know no lines; those with a time in front do.
+                    bytes.extend_from_slice(self.stamp.as_mut().map_or(b"".as_slice(), Stamp::break_line));
+                }
                 (Form::Raw, Piece::Printed(chunk)) => match &mut self.stamp {
                     None => bytes.extend_from_slice(&chunk.bytes),
                     Some(stamp) => {

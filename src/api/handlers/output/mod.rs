@@ -3,6 +3,7 @@
 mod feed;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -242,8 +243,11 @@ async fn newest(api: &Api, job: &JobName, previous: u64, follow: bool) -> Result
     if let Some(run) = pick(api, job, move |runs| runs.nth(wanted)).await? {
         return Ok(run);
     }
-    if previous == 0 && follow {
-        return next_run(api, job, 0).await;
+    if previous == 0
+        && follow
+        && let Some(run) = next_run(api, job, 0).await?
+    {
+        return Ok(run);
     }
     let error = match previous {
         0 => ApiError::new(ErrorCode::NoSuchRun, format!("{job} has not run yet")),
@@ -252,17 +256,22 @@ async fn newest(api: &Api, job: &JobName, previous: u64, follow: bool) -> Result
     Err(error.hint(format!("`jobctl history {job}` shows its records, `jobctl run {job}` starts it now")))
 }
 
-/// The first run after `number` that began, once there is one.
-async fn next_run(api: &Api, job: &JobName, number: u64) -> Result<Run, ApiError> {
+/// The first run after `number` that began, once there is one; `None` when there will be none: the job is removed, as an
+/// ad-hoc job is when it is done.
+async fn next_run(api: &Api, job: &JobName, number: u64) -> Result<Option<Run>, ApiError> {
     // Subscribed before the look, so that one that begins between the two is heard.
     let mut announcements = api.handle().subscribe();
     loop {
         let first = move |runs: &mut dyn Iterator<Item = Run>| runs.take_while(|run| run.id.number > number).last();
         if let Some(run) = pick(api, job, first).await? {
-            return Ok(run);
+            return Ok(Some(run));
         }
         loop {
-            match announcements.recv().await {
+            if !may_run(api, job) {
+                return Ok(None);
+            }
+            let Ok(heard) = tokio::time::timeout(LOOK_AGAIN, announcements.recv()).await else { continue };
+            match heard {
                 Ok(Announcement::Run(run))
                     if run.id.job == *job && run.id.number > number && !run.attempts.is_empty() =>
                 {
@@ -277,6 +286,13 @@ async fn next_run(api: &Api, job: &JobName, number: u64) -> Result<Run, ApiError
             }
         }
     }
+}
+
+/// The snapshot may be a commit behind what was announced, so that the end of a job is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+fn may_run(api: &Api, job: &JobName) -> bool {
+    api.handle().snapshot().jobs.get(job).is_some_and(|job| !job.is_removed() || !job.live.is_empty())
 }
 
 /// Chooses among the runs of a job that began, newest first, as far as one request looks.
