@@ -8,6 +8,7 @@ use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::geteuid;
 use serde::Serialize;
 
+use super::program::File;
 use super::protocol::wire::ToSupervisor;
 use super::protocol::{FrameBuffer, FrameError, encode};
 
@@ -40,6 +41,8 @@ pub(super) struct Connection {
     stream: UnixStream,
     incoming: FrameBuffer,
     outgoing: Vec<u8>,
+    /// What the peer executes, as far as that is to be seen.
+    program: Option<File>,
 }
 
 impl Connection {
@@ -53,7 +56,13 @@ impl Connection {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         stream.set_nonblocking(true)?;
-        Ok(Self { stream, incoming: FrameBuffer::default(), outgoing: Vec::new() })
+        let program = File::of_process(peer.pid());
+        Ok(Self { stream, incoming: FrameBuffer::default(), outgoing: Vec::new(), program })
+    }
+
+    /// What the peer executes.
+    pub fn program(&self) -> Option<File> {
+        self.program
     }
 
     /// Reads once and returns the messages that became whole. The end of the connection comes after the last of them.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use super::connection::{Closing, Connection};
+use super::program::File;
 use super::protocol::wire::{self, ToEngine, ToSupervisor};
 use super::token::{Key, Token};
 use crate::clock::{BootId, Monotonic};
@@ -67,6 +68,15 @@ impl Engines {
     /// Whether somebody is connected.
     pub fn any(&self) -> bool {
         !self.connections.is_empty()
+    }
+
+    /// What the engine executes, if there is one.
+    pub fn program(&self) -> Option<File> {
+        let engine = |(connection, standing): &(Connection, Standing)| match standing {
+            Standing::Engine { .. } => connection.program(),
+            Standing::Stranger { .. } | Standing::Leaving => None,
+        };
+        self.connections.values().find_map(engine)
     }
 
     /// When the next connection has been silent for too long.

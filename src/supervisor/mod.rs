@@ -24,6 +24,7 @@ mod launch;
 mod limits;
 mod line;
 mod process;
+mod program;
 pub mod protocol;
 mod record;
 mod requests;

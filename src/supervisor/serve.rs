@@ -19,6 +19,7 @@ use super::host::Host;
 use super::instance::{Instance, InstanceError};
 use super::isolate::syscalls::Filters;
 use super::journal::Journal;
+use super::program::Program;
 use super::streams::DRAIN_BYTES;
 use super::token::{Key, Token};
 use crate::clock::Monotonic;
@@ -117,6 +118,7 @@ pub(super) struct Supervisor {
     signals: SignalFd,
     mode: Mode,
     stay: bool,
+    program: Program,
 }
 
 /// An end that waits for its acknowledgement.
@@ -214,6 +216,7 @@ impl Supervisor {
             signals,
             mode: Mode::Idle { since: clock::now().monotonic },
             stay: config.stay,
+            program: Program::own().map_err(state)?,
         })
     }
 
@@ -298,10 +301,17 @@ impl Supervisor {
 
     fn is_done(&self) -> bool {
         match self.mode {
-            Mode::Serving => false,
+            Mode::Serving => self.makes_room(),
             Mode::Idle { since } => !self.stay && clock::now().monotonic.saturating_since(since) >= LINGER,
             Mode::GoingDown => self.attempts.values().all(|attempt| matches!(attempt.phase, Phase::Left { .. })),
         }
+    }
+
+    /// Whether a supervisor of the engine's own version can take this one's place: nothing would be lost. The engine, or the
+    /// service manager, starts it.
+    fn makes_room(&self) -> bool {
+        let busy = !self.attempts.is_empty() || !self.ends.is_empty();
+        !busy && self.engines.program().is_some_and(|engine| self.program.is_replaced_by(engine))
     }
 
     /// Time until something is due, rounded up so that it is due then.

@@ -8,7 +8,7 @@ use jobsd::spec::OnLeftover;
 use jobsd::supervisor::{LinkError, Request};
 use nix::sys::signal::{Signal, kill};
 
-use crate::world::{World, by_kill, by_signal, lives, plan, read_pid, wait_for, wait_status};
+use crate::world::{World, by_kill, by_signal, is_root, lives, plan, read_pid, wait_for, wait_status};
 
 /// A program that counts its starts, and waits for a file to end.
 fn counting(world: &World) -> String {
@@ -235,6 +235,35 @@ fn found_runs_are_stopped_when_that_is_wanted() {
     assert_eq!(stopped["stubborn"], by_kill(StopReason::HostShutdown));
     assert_eq!(stopped["ended"], None);
     assert!(mains.into_iter().all(|main| !lives(main)));
+}
+
+/// The engine of these tests is the test program: here it takes the supervisor's place on disk, as an upgrade does.
+#[test]
+fn a_supervisor_without_runs_makes_room_for_one_of_the_engines_version() {
+    if !is_root("a_supervisor_without_runs_makes_room_for_one_of_the_engines_version") {
+        return;
+    }
+    let mut world = World::without_supervisor().behind("rm -f program; cp \"$0\" program; exec ./program \"$@\"");
+    let plan = plan("works", &["sleep", "1000"]);
+    world.launch(&plan);
+    let main = world.started(&plan.attempt);
+    std::os::unix::fs::symlink(std::env::current_exe().unwrap(), world.path("new")).unwrap();
+    fs::rename(world.path("new"), world.path("program")).unwrap();
+    world.disconnect();
+    world.connect();
+    // As long as there are runs it stays, whoever is connected.
+    assert_eq!(world.started(&plan.attempt), main);
+    world.assert_silent();
+    world.stop(&plan.attempt, StopReason::Cancelled);
+    assert_eq!(world.ended(&plan.attempt).stopped, by_signal(StopReason::Cancelled));
+    world.send(&Request::Acknowledge(plan.attempt.clone()));
+    let mut supervisor = world.supervisor.take().unwrap();
+    assert!(supervisor.wait().unwrap().success());
+    assert!(matches!(world.closed(), LinkError::Closed | LinkError::Socket(_)), "the engine hears of it");
+    // The next one takes over, and stays: it is what lies there.
+    world.start();
+    world.connect();
+    world.assert_silent();
 }
 
 #[test]

@@ -370,3 +370,19 @@ fn every_key_is_in_the_man_page_and_nothing_else() {
         told.filter(|line| line.contains('=') || line.ends_with(']')).filter_map(|line| line.split([' ', ']']).next());
     assert_eq!(read.collect::<BTreeSet<_>>(), told.collect::<BTreeSet<_>>());
 }
+
+#[test]
+fn the_packaged_file_is_good_with_and_without_what_it_proposes() {
+    let packaged = include_str!("../../../packaging/jobsd.toml");
+    let is_proposal = |line: &str| {
+        let key = line.strip_prefix("# ").and_then(|line| line.split_once(" = ")).map(|(key, _)| key);
+        key.is_some_and(|key| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+    };
+    let proposed: Vec<&str> = packaged.lines().map(|line| if is_proposal(line) { &line[2..] } else { line }).collect();
+    assert!(proposed.iter().any(|line| line.starts_with("own_jobs = ")), "{proposed:?}");
+    let context = crate::spec::fuzzing::context(Authority::Anybody);
+    for text in [packaged, &proposed.join("\n")] {
+        let read = ConfigFile::read(Path::new("/etc/jobsd/jobsd.toml"), text, &context);
+        read.unwrap_or_else(|faults| panic!("{}", faults.plain()));
+    }
+}
