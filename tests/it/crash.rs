@@ -15,6 +15,8 @@ fn kills() -> u64 {
 #[test]
 fn killing_the_engine_changes_nothing_for_the_jobs() {
     let mut world = World::new();
+    // All of it is looked at in the end.
+    world.configure("[defaults.retention]\nruns = 100000\n");
     world.job("tick", "command = 'echo $JOBSD_RUN >> $DIR/out/tick'\nschedule = 'every 1s'\ncatch_up = 'all'");
     world.job(
         "queued",

@@ -39,6 +39,8 @@ fn runs_in(history: &[Value]) -> BTreeSet<String> {
 
 fn begin() -> World {
     let mut world = World::new();
+    // All runs are looked for.
+    world.configure("[defaults.retention]\nruns = 100000\n");
     world.job("well", "command = 'true'\noverlap = 'allow'\nmax_concurrent = 64");
     world.job("tick", "command = 'echo $JOBSD_RUN >> $DIR/out/ticks'\nschedule = 'every 1s'\ncatch_up = 'all'");
     world.start();
@@ -116,6 +118,7 @@ fn upkeep_under_load_loses_nothing_and_holds_up_nobody() {
 
     // The last export, in a state of its own, has what was acknowledged before it.
     let mut other = World::new();
+    other.configure("[defaults.retention]\nruns = 100000\n");
     let imported = other.jobsd().args(["state", "import"]).arg(export(ROUNDS - 1)).output().expect("jobsd runs");
     assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
     other.job("well", "command = 'true'\noverlap = 'allow'\nmax_concurrent = 64");

@@ -40,8 +40,9 @@ impl SimWorld {
         } else {
             self.clocks.step(seconds);
             if seconds < 0 {
-                // What was read "later" than now tells nothing any more.
-                self.life.read_at.clear();
+                // What was read "later" than now may come into force from now on; it was read, all the same.
+                let now = self.clocks.wall();
+                self.life.read_at.values_mut().for_each(|at| *at = (*at).min(now));
             }
             self.say("clock", || format!("steps by {seconds} s"));
             self.counts.clock_steps += 1;

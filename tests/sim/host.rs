@@ -229,7 +229,7 @@ impl Host {
         self.boot = Boot { id: BootId::new(&format!("boot-{number}")), at, seen_at: at };
         for id in std::mem::take(&mut self.alive) {
             self.attempts.get_mut(&id).expect("what lives has a directory").alive = false;
-            if rng.chance(100_000) {
+            if rng.chance(300_000) {
                 self.attempts.remove(&id);
             }
         }

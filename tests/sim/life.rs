@@ -51,8 +51,13 @@ impl SimWorld {
         self.forget_life();
         let longest = *self.rng.pick(&[SECOND, MINUTE, HOUR, if self.plan.is_crowd() { HOUR } else { 72 * HOUR }]);
         let downtime = if self.stormy { self.rng.between(1000, longest) } else { 1000 };
+        // The power goes, and the engine with it; or the machine is booted anew after a while.
+        let (power_cut, reboot) = (self.rng.chance(100_000), self.rng.chance(100_000));
+        if self.stormy && power_cut {
+            self.machine_reboots();
+        }
         self.pass(downtime);
-        if self.stormy && self.rng.chance(150_000) {
+        if self.stormy && reboot {
             self.machine_reboots();
         }
         self.say("engine", || format!("starts after {:?}", Duration::from_micros(downtime)));

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -53,9 +53,7 @@ fn cut_power(test: &str, compacts: bool) {
         let (begun, ended) = writer.compactions();
         amid += u64::from(begun > ended);
         let Cut { image, cached, lost } = live.disk.cut(&mut chance);
-        let copy = scratch.path().join("copy");
-        fs::write(&copy, image).expect("written");
-        let found = newest_in(&scratch.path().join("cut"), &copy);
+        let found = newest_in(&Copy::new(scratch.path(), &format!("cut-{number}"), &image));
         assert!(found >= last, "cut {number}: {last} commits were acknowledged, {found} are there");
         println!("cut {number}: {last} acknowledged, {found} found; {lost} of {cached} sectors lost");
         lost_ever += lost;
@@ -91,6 +89,34 @@ impl Live {
     }
 }
 
+/// A mounted image of what a power cut left.
+///
+/// Each is a file of its own: a loop device may outlive its mount for a moment, and mount(8) takes one that lies on the same
+/// file, with all that it remembers of it.
+pub struct Copy {
+    pub mounted: Mounted,
+    file: PathBuf,
+}
+
+impl Copy {
+    pub fn new(scratch: &Path, name: &str, image: &[u8]) -> Self {
+        let file = scratch.join(format!("{name}.image"));
+        fs::write(&file, image).expect("written");
+        let mounted = Mounted::image(&scratch.join(name), &file).expect("the copy is mounted");
+        Self { mounted, file }
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        match fs::remove_file(&self.file) {
+            // It may have gone with its directory.
+            Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => println!("{}: {fault}", self.file.display()),
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
 /// The disk of these tests bites: otherwise they would prove nothing.
 #[test]
 fn the_disk_loses_what_was_not_synced_and_nothing_else() {
@@ -120,20 +146,17 @@ fn the_disk_loses_what_was_not_synced_and_nothing_else() {
     };
     assert_eq!(handed, 0, "{}", std::io::Error::last_os_error());
     let mut lost = false;
-    for _ in 0..8 {
-        let copy = scratch.path().join("copy");
-        fs::write(&copy, live.disk.cut(&mut chance).image).expect("written");
-        let mounted = Mounted::image(&scratch.path().join("cut"), &copy).expect("the copy is mounted");
-        assert_eq!(fs::read(mounted.at.join("synced")).expect("it is there"), [7; 100_000]);
-        lost |= fs::read(mounted.at.join("unsynced")).map_or(true, |bytes| bytes != [7; 100_000]);
+    for number in 0..8 {
+        let copy = Copy::new(scratch.path(), &format!("cut-{number}"), &live.disk.cut(&mut chance).image);
+        assert_eq!(fs::read(copy.mounted.at.join("synced")).expect("it is there"), [7; 100_000]);
+        lost |= fs::read(copy.mounted.at.join("unsynced")).map_or(true, |bytes| bytes != [7; 100_000]);
     }
     assert!(lost, "what was only handed over was there after every cut");
 }
 
-/// Mounts an image as after a power cut, opens the store in it, and gives the newest commit.
-fn newest_in(at: &Path, image: &Path) -> u64 {
-    let mounted = Mounted::image(at, image).expect("the copy is mounted");
-    newest(&mounted.at.join("state"))
+/// Opens the store that a power cut left, and gives the newest commit.
+fn newest_in(copy: &Copy) -> u64 {
+    newest(&copy.mounted.at.join("state"))
 }
 
 /// The newest commit of a [`Writer`] in a state, in which nothing may be wrong.
