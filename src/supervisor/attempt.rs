@@ -106,6 +106,8 @@ pub(super) struct MainEnd {
     /// What the cgroup counted, at the last look.
     pub counted: Counted,
     pub at: Timestamp,
+    /// Whether others were waited for: then the last of them ends the attempt.
+    pub waited: bool,
     /// Until when an end that nobody saw may still be told by the kernel.
     pub status_until: Monotonic,
     /// What happens to the processes that are left.
@@ -237,6 +239,7 @@ impl MainEnd {
             usage,
             counted: Counted::default(),
             at: now.wall,
+            waited: false,
             status_until: now.monotonic.saturating_add(STATUS_PATIENCE),
             on_leftover,
             killed: Killed::default(),

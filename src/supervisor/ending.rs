@@ -187,6 +187,7 @@ impl Supervisor {
         match (end.on_leftover, attempt.stop) {
             (OnLeftover::Leave, Stop::None) if !gone && told => return self.leave_behind(key),
             (OnLeftover::Wait, Stop::None | Stop::Signalled(_)) if !gone => {
+                end.waited = true;
                 end.next_look = now.saturating_add(LEFTOVER_INTERVAL);
                 end.give_up_at = now.saturating_add(GIVE_UP);
                 return self.arm(key);
@@ -259,15 +260,16 @@ impl Supervisor {
             self.by_pid.remove(&pid);
         }
         let Phase::Ending(main) = attempt.phase else { return };
+        let now = clock::now().wall;
         let end = AttemptEnd {
             ending: main.ending,
             stopped: attempt.stop.stopped(),
             out_of_memory: main.counted.out_of_memory,
             leftovers: main.killed.leftovers(),
             started_at: main.executed.map(|executed| executed.wall),
-            ended_at: main.at,
+            ended_at: if main.waited { now } else { main.at },
             usage: main.counted.over(main.usage),
-            output: attempt.streams.finish(&self.epoll, clock::now().wall),
+            output: attempt.streams.finish(&self.epoll, now),
         };
         self.keep_end(attempt.id, end, OnDisk::NotYet);
     }

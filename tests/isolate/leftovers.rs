@@ -34,9 +34,15 @@ fn they_are_waited_for() {
         world.launch(&plan);
         world.started(&plan.attempt);
         wait_for("it leaves a process", || world.path(name).exists());
-        std::fs::write(world.path(&format!("{name}.go")), "").unwrap();
+        let go = world.path(&format!("{name}.go"));
+        std::fs::write(&go, "").unwrap();
         let end = world.ended(&plan.attempt);
         assert_eq!((wait_status(&end), end.stopped), (4 << 8, None));
+        let released = std::fs::metadata(&go).unwrap().modified().unwrap();
+        assert!(
+            end.ended_at >= jobsd::clock::Timestamp::from(released),
+            "{name}: the last of them ends it, not the main process"
+        );
         assert_eq!(world.printed(&plan.attempt), b"last\n", "{name}");
     }
 }

@@ -116,7 +116,8 @@ fn a_faulty_configuration_is_told_until_it_is_mended() {
     let mut world = World::new();
     world.configure("[access]\nviewer = { users = ['daemon'] }\n");
     world.start();
-    assert_eq!(world.jobctl(&["health"]).status.code(), Some(0));
+    let is_healthy = || world.jobctl(&["health"]).status.success().then_some(());
+    world.wait_for("a healthy daemon", is_healthy);
     // Somebody takes a right away, and errs.
     world.configure("[access]\nviewer = { userz = [] }\n");
     let reloaded = world.jobctl(&["reload"]);
@@ -129,7 +130,7 @@ fn a_faulty_configuration_is_told_until_it_is_mended() {
     assert!(told.contains("config   ") && told.contains("what it said before is in force"), "{told}");
     world.configure("[access]\n");
     world.ok(&["reload"]);
-    world.ok(&["health"]);
+    world.wait_for("a healthy daemon", is_healthy);
 }
 
 #[test]
