@@ -163,17 +163,26 @@ fn colour_is_welcome() -> bool {
 
 nix::ioctl_read_bad!(window_size, libc::TIOCGWINSZ, libc::winsize);
 
-/// Columns of the terminal on standard output ([TIOCGWINSZ]); COLUMNS wins, as for other programs.
-///
-/// [TIOCGWINSZ]: https://man7.org/linux/man-pages/man2/TIOCGWINSZ.2const.html
+/// Columns of the terminal on standard output; COLUMNS wins, as for other programs.
 fn columns() -> Option<usize> {
     let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    said.or_else(|| {
-        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-        // SAFETY: the kernel fills the structure that it is given, and keeps nothing.
-        let answered = unsafe { window_size(libc::STDOUT_FILENO, &raw mut size) };
-        answered.is_ok().then_some(usize::from(size.ws_col)).filter(|&columns| columns > 0)
-    })
+    said.or_else(|| size().map(|size| usize::from(size.ws_col)).filter(|&columns| columns > 0))
+}
+
+/// Lines of the terminal on standard output, as they are now: windows change. LINES wins, as for other programs.
+pub(super) fn lines() -> Option<usize> {
+    let said = std::env::var("LINES").ok().and_then(|lines| lines.parse().ok());
+    said.or_else(|| size().map(|size| usize::from(size.ws_row)).filter(|&lines| lines > 0))
+}
+
+/// By [TIOCGWINSZ].
+///
+/// [TIOCGWINSZ]: https://man7.org/linux/man-pages/man2/TIOCGWINSZ.2const.html
+fn size() -> Option<libc::winsize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel fills the structure that it is given, and keeps nothing.
+    let answered = unsafe { window_size(libc::STDOUT_FILENO, &raw mut size) };
+    answered.is_ok().then_some(size)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge of the client: the one place where it reads the clock")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{ListArgs, say_none, select, table};
 use crate::cli::session::Session;
+use crate::cli::terminal::lines;
 use crate::cli::{Exit, Failure};
 
 /// The times in the list count seconds.
@@ -46,8 +47,39 @@ async fn show<T>(session: &mut Session, args: &ListArgs, jobs: Option<&[(T, supe
         Some([]) => say_none(session, args).await?,
         Some(jobs) => {
             let shown = table(jobs.iter().map(|(_, job)| job), &session.terminal);
-            session.terminal.data(shown)?;
+            session.terminal.data(fit(&shown, lines()))?;
         }
     }
     Ok(session.terminal.flush()?)
+}
+
+/// As much of a text as the screen shows: one line more would move the first ones away. The last line then tells what is missing.
+fn fit(text: &str, screen: Option<usize>) -> String {
+    // The cursor stands below the last line.
+    let room = screen.unwrap_or(usize::MAX).saturating_sub(1).max(2);
+    let all = text.lines().count();
+    if all <= room {
+        return text.to_owned();
+    }
+    let shown: String = text.split_inclusive('\n').take(room - 1).collect();
+    format!("{shown}and {} more\n", all - (room - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fit;
+
+    #[test]
+    fn a_list_fits_the_screen() {
+        let text = "NAME\na\nb\nc\n";
+        for (screen, shown) in [
+            (None, text),
+            (Some(5), text),
+            (Some(4), "NAME\na\nand 2 more\n"),
+            (Some(1), "NAME\nand 3 more\n"),
+            (Some(0), "NAME\nand 3 more\n"),
+        ] {
+            assert_eq!(fit(text, screen), shown, "{screen:?}");
+        }
+    }
 }
