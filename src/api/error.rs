@@ -41,9 +41,13 @@ impl ApiError {
     /// A job that is not there. `asked` may be no job name at all.
     pub fn no_such_job(asked: &str, snapshot: &Snapshot) -> Self {
         let error = Self::new(ErrorCode::NoSuchJob, format!("there is no job named {asked:?}"));
-        match nearest(asked, snapshot) {
-            Some(name) => error.hint(format!("did you mean {name}?")),
-            None => error.hint("`jobctl list` shows all jobs"),
+        match (nearest(asked, snapshot), snapshot.held_back) {
+            (_, Some(_)) => error.hint(
+                "changes of the jobs directory are held back, new files too, since more than half of the jobs would vanish: \
+                 `jobctl health` tells, `jobctl reload --force` takes them over",
+            ),
+            (Some(name), None) => error.hint(format!("did you mean {name}?")),
+            (None, None) => error.hint("`jobctl list` shows all jobs"),
         }
     }
 

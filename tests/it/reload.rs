@@ -71,6 +71,11 @@ fn a_directory_that_loses_most_jobs_is_held_back_until_confirmed() {
     assert!(said.contains("--force"), "{said}");
     assert!(state_of(&world, "a").is_some());
     assert_ne!(world.jobctl(&["health"]).status.code(), Some(0));
+    // Nor is anything new taken over, and whoever misses it is told.
+    world.job("f", "command = 'true'");
+    let missed = world.jobctl(&["run", "f"]);
+    let said = String::from_utf8_lossy(&missed.stderr);
+    assert!(missed.status.code() == Some(4) && said.contains("held back"), "{said}");
     world.ok(&["reload", "--force"]);
     assert!(state_of(&world, "a").is_none() && state_of(&world, "e").is_some());
 }
