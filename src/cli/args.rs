@@ -97,7 +97,7 @@ pub enum Verb {
     /// Compares the jobs that are in force with the jobs directory as it is now, or with another directory that is to be
     /// put in its place. Faulty files make it exit with 1.
     Diff(diff::DiffArgs),
-    /// Read the jobs directory now, and show what changed
+    /// Read jobsd.toml and the jobs directory now, and show what changed
     Reload(reload::ReloadArgs),
     /// Write a commented job file to begin with
     New(new::NewArgs),

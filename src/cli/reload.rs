@@ -13,7 +13,8 @@ pub struct ReloadArgs {
     force: bool,
 }
 
-/// Has the jobs directory read, and shows what changed. Faulty files make it fail, good ones are taken over all the same.
+/// Has configuration and jobs directory read, and shows what changed. Faulty files make it fail, good ones are taken over all the
+/// same.
 pub async fn run(session: &mut Session, args: ReloadArgs) -> Result<Exit, Failure> {
     let answer = session.client().await?.post_bytes("/v1/reload", &ReloadRequest { force: args.force }).await?;
     let reloaded: Reloaded = serde_json::from_slice(&answer).map_err(|fault| ClientError::NotUnderstood {
