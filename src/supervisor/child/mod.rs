@@ -64,7 +64,7 @@ const fn step<'a>(name: &'static str, act: fn(&mut Child<'a>) -> Result<(), Obst
 }
 
 /// The launch order. Each step stands where it stands for the reason given.
-fn order<'a>() -> [Step<'a>; 43] {
+fn order<'a>() -> [Step<'a>; 44] {
     [
         // First of all: from here on a later supervisor finds this process, whatever happens to this one.
         step("record process", Child::record_process),
@@ -115,6 +115,8 @@ fn order<'a>() -> [Step<'a>; 43] {
         Step { name: "start first process", act: Act::Parts(Child::start_first_process) },
         // The program leads a session as everywhere, that of the first process aside.
         step("start own session", Child::start_own_session),
+        // While it is root's, which may have as many keyrings as it likes; the program's user has it, not who owns it.
+        step("start own keyring", Child::start_own_keyring),
         // Groups before the user: an ordinary user may not change them.
         step("set supplementary groups", Child::set_supplementary_groups),
         step("set group", Child::set_group),

@@ -5,7 +5,7 @@
 //! asks for no other mounts), they lie in a directory beside the supervisor's socket that only the job's user may enter;
 //! the supervisor removes it when the attempt has ended. The environment holds the directory's name and no secret.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -17,7 +17,7 @@ use nix::sys::signal::SigSet;
 use nix::unistd::{Gid, Uid, chown};
 
 use super::mount::{HARMLESS, forbid_writing, mount};
-use super::{Obstacle, errno_of};
+use super::{Obstacle, errno_of, path};
 use crate::spec::Credential;
 
 /// Bytes of one credential: a key or a certificate with its chain; what is larger is no secret but data.
@@ -68,7 +68,8 @@ pub(in crate::supervisor) fn fetch(name: &str, source: &Credential) -> Result<Fe
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Obstacle> {
-    File::open(path).and_then(read_bounded).map_err(|fault| Obstacle::at(path)(errno_of(&fault)))
+    let file = path::open_file(path)?;
+    read_bounded(file).map_err(|fault| Obstacle::at(path)(errno_of(&fault)))
 }
 
 fn read_bounded(from: impl Read) -> io::Result<Vec<u8>> {

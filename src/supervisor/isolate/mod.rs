@@ -9,6 +9,7 @@ pub(super) mod mount;
 pub(super) mod mounts;
 pub(super) mod namespaces;
 pub(super) mod network;
+mod path;
 pub(super) mod program;
 pub(super) mod syscall_groups;
 pub(super) mod syscalls;
