@@ -119,7 +119,7 @@ fn a_credential_is_no_way_to_files_of_others() {
     };
     let honest = plan("honest", places.link("to-real", "real/file"));
     assert_eq!(run(&world, &honest).good(), "his own\n");
-    refused(&world, &plan("link", places.link("link", places.secret.join("file"))), "fetch credentials");
+    refused(&world, &plan("link", places.link("link", places.secret.join("file"))), "fetch credential");
     // What root put there is what root wants to give.
     assert_eq!(run(&world, &plan("direct", places.secret.join("file"))).good(), "hunter2\n");
 }

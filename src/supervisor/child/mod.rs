@@ -100,7 +100,7 @@ fn order<'a>() -> [Step<'a>; 44] {
         // Giving files away is root's right; it is lost with the next steps.
         step("hand over streams", Child::hand_over_streams),
         // With the supervisor's rights, and before mounts hide what they come from.
-        step("fetch credentials", Child::fetch_credentials),
+        step("fetch credential", Child::fetch_credentials),
         // All at once, after everything that needs the host as it is.
         step("make namespaces", Child::make_namespaces),
         // Each needs its namespace and the right over it.
@@ -249,7 +249,8 @@ impl<'a> Child<'a> {
     /// Tells the record and the supervisor. What of it fails is no loss: the other still knows, or both are gone.
     fn report(&mut self, step: &str, obstacle: Obstacle) {
         let user = self.acts_as_user.then(|| self.shown_user());
-        let failure = SetupFailure { step: step.to_owned(), path: obstacle.path, errno: obstacle.errno as i32, user };
+        let Obstacle { path, errno, detail } = obstacle;
+        let failure = SetupFailure { step: step.to_owned(), path, errno: errno as i32, user, detail };
         let line = Line::SetupFailed((&failure).into()).encode();
         let told = (self.hands.record.write_all(&line), self.hands.status.write_all(&line));
         if let (Err(_), Err(_)) = told {
@@ -375,7 +376,7 @@ mod tests {
             ("enter cgroup", "look up user"),
             ("close descriptors", "look up group"),
             ("look up group", "look up user"),
-            ("fetch credentials", "arrange mounts"),
+            ("fetch credential", "arrange mounts"),
             ("raise limits", "switch user"),
             ("arrange mounts", "place credentials"),
             ("start first process", "start own session"),
