@@ -39,7 +39,9 @@ impl Obstacle {
     /// The same, in words: no more than so many bytes of them.
     pub fn because(self, detail: impl Into<String>) -> Self {
         let mut detail = detail.into();
-        detail.truncate(detail.floor_char_boundary(SetupFailure::DETAIL_LIMIT));
+        while detail.len() > SetupFailure::DETAIL_LIMIT {
+            detail.pop();
+        }
         Self { detail: Some(detail), ..self }
     }
 }
