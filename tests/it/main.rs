@@ -12,6 +12,7 @@ mod harness;
 mod line;
 mod notify;
 mod output;
+mod processes;
 mod readme;
 mod reload;
 mod reporting;
