@@ -41,7 +41,7 @@ struct Ends {
 /// A step on the supervisor's side that failed.
 fn failure(step: &str, path: Option<&Path>) -> impl FnOnce(io::Error) -> SetupFailure {
     let (step, path) = (step.to_owned(), path.map(Path::to_owned));
-    move |fault| SetupFailure { step, path, errno: fault.raw_os_error().unwrap_or(0), user: None }
+    move |fault| SetupFailure { step, path, errno: fault.raw_os_error().unwrap_or(0), user: None, detail: None }
 }
 
 impl Supervisor {

@@ -106,6 +106,8 @@ pub(super) struct SetupFailed {
     errno: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 /// The end.
@@ -282,13 +284,15 @@ impl From<&SetupFailure> for SetupFailed {
             path: failure.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
             errno: failure.errno,
             user: failure.user.clone(),
+            detail: failure.detail.clone(),
         }
     }
 }
 
 impl From<SetupFailed> for SetupFailure {
     fn from(failed: SetupFailed) -> Self {
-        Self { step: failed.step, path: failed.path.map(Into::into), errno: failed.errno, user: failed.user }
+        let SetupFailed { step, path, errno, user, detail } = failed;
+        Self { step, path: path.map(Into::into), errno, user, detail }
     }
 }
 
