@@ -105,7 +105,9 @@ fn client() {
             let mut heir = Command::new(format!("{dir}/client"));
             heir.args(["--exact", "control_socket::client", "--ignored", "--nocapture"]).env("TRY", "heir");
             heir.env("TESTATOR", std::process::id().to_string());
-            heir.stdin(Stdio::from(handed)).spawn().expect("a child");
+            let spawned = heir.stdin(Stdio::from(handed)).spawn();
+            // This process ends before it.
+            std::mem::forget(spawned.expect("a child"));
         }
         "heir" => {
             let testator = std::env::var("TESTATOR").expect("a number").parse().expect("a number");
