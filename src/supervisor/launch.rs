@@ -158,6 +158,7 @@ impl Supervisor {
                 Some(CredentialsPlace::Directory(directory)) => Some(directory.clone()),
                 Some(CredentialsPlace::Mount(_)) | None => None,
             },
+            control_socket: plan.process.isolation.control_socket,
         };
         let record = record::begin(dir, &facts).map_err(failure("write record", Some(dir)))?;
         let procs = match (cgroup, self.entry()) {

@@ -71,6 +71,8 @@ pub(super) struct Asked {
     own_processes: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     credentials: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    no_control_socket: bool,
 }
 
 /// The main process.
@@ -199,6 +201,7 @@ impl From<&Facts> for Asked {
             on_leftover: (facts.on_leftover != OnLeftover::Kill).then(|| facts.on_leftover.name().to_owned()),
             own_processes: facts.own_processes,
             credentials: facts.credentials.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            no_control_socket: !facts.control_socket,
         }
     }
 }
@@ -224,6 +227,7 @@ impl TryFrom<Asked> for Facts {
             },
             own_processes: asked.own_processes,
             credentials: asked.credentials.map(Into::into),
+            control_socket: !asked.no_control_socket,
         })
     }
 }

@@ -4,6 +4,7 @@
 mod access;
 mod cgroups;
 mod clients;
+mod control_socket;
 mod crash;
 mod documents;
 mod exec;

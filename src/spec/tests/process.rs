@@ -82,6 +82,15 @@ fn profiles_and_keys_on_top() {
     assert_eq!(eased.capabilities, Capabilities::Given(names.into()));
     assert_eq!(eased.bind[0], Bind { source: "/a".into(), target: "/b".into(), read_only: true });
     assert!(eased.no_new_privileges && eased.private_tmp);
+    for (keys, may) in [
+        ("", true),
+        ("profile = 'basic'", true),
+        ("profile = 'strict'", false),
+        ("profile = 'strict'\ncontrol_socket = true", true),
+        ("control_socket = false", false),
+    ] {
+        assert_eq!(process(&format!("[isolation]\n{keys}")).isolation.control_socket, may, "{keys}");
+    }
     assert_eq!(process("[isolation]\nnetwork = false").isolation.network, Network::None);
     // A filter takes that no rights are gained.
     assert!(process("[isolation]\nlock_personality = true").isolation.no_new_privileges);
