@@ -10,6 +10,7 @@ mod connection;
 mod detach;
 mod directory;
 mod ending;
+mod ends;
 mod engines;
 mod environment;
 mod environment_file;
