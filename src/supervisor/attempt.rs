@@ -198,6 +198,14 @@ impl Attempt {
         self.facts.timeout.map(|timeout| executed.monotonic.saturating_add(timeout))
     }
 
+    /// Whether the program has ended, or never began.
+    pub fn program_is_over(&self) -> bool {
+        match self.phase {
+            Phase::SettingUp(_) | Phase::Running(_) => false,
+            Phase::Ending(_) | Phase::Left { .. } => true,
+        }
+    }
+
     /// Whether the main process has ended, and others are waited for.
     pub fn awaits_leftovers(&self) -> bool {
         matches!(&self.phase, Phase::Ending(end) if end.on_leftover == OnLeftover::Wait)

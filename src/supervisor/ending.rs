@@ -27,7 +27,7 @@ impl Supervisor {
     pub fn stop(&mut self, key: Key, reason: StopReason) {
         let now = clock::now().monotonic;
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
-        let over = matches!(attempt.phase, Phase::Ending(_) | Phase::Left { .. }) && !attempt.awaits_leftovers();
+        let over = attempt.program_is_over() && !attempt.awaits_leftovers();
         if attempt.stop != Stop::None || over {
             return;
         }
@@ -60,7 +60,7 @@ impl Supervisor {
     pub fn on_time(&mut self, key: Key, now: Monotonic) {
         self.disarm(key);
         let Some(attempt) = self.attempts.get(&key) else { return };
-        let is_ending = matches!(attempt.phase, Phase::Ending(_) | Phase::Left { .. });
+        let is_ending = attempt.program_is_over();
         match (&attempt.phase, attempt.stop) {
             (Phase::Left { .. }, _) => self.look_at_ending = true,
             (Phase::Ending(end), stop) => {
@@ -103,20 +103,18 @@ impl Supervisor {
             self.hear_child(key);
             let Some(attempt) = self.attempts.get_mut(&key) else { continue };
             attempt.tree.main_ended();
+            self.by_pid.remove(&pid);
+            if attempt.program_is_over() {
+                // Its end was told by itself; only its status was missing.
+                continue;
+            }
             let told = told_end(attempt);
             let wait_status = told.as_ref().map_or(wait_status, |told| told.wait_status);
-            let ending = match &attempt.phase {
-                Phase::Running(_) => Ending::Exited { wait_status },
-                Phase::SettingUp(_) if attempt.stop != Stop::None => Ending::Exited { wait_status },
-                Phase::SettingUp(_) => Ending::SetupFailed(SetupFailure::of_daemon("set-up", None, 0)),
-                // Its end was told by itself; only its status was missing.
-                Phase::Ending(_) | Phase::Left { .. } => {
-                    self.by_pid.remove(&pid);
-                    continue;
-                }
+            let ending = match attempt.executed() {
+                None if attempt.stop == Stop::None => Ending::SetupFailed(SetupFailure::of_daemon("set-up", None, 0)),
+                None | Some(_) => Ending::Exited { wait_status },
             };
             let resident_before = attempt.executed().and_then(|executed| executed.resident_bytes);
-            self.by_pid.remove(&pid);
             let (killed, usage) = told.map(|told| (told.leftovers, told.usage)).unwrap_or_default();
             self.main_ended(key, ending, usage.unwrap_or_else(|| usage::of_process(&used, resident_before)));
             self.told_killed(key, killed);
@@ -131,6 +129,11 @@ impl Supervisor {
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
         if let Phase::SettingUp(News::Pipe { pipe, .. }) = &attempt.phase
             && let Err(errno) = self.epoll.delete(pipe)
+        {
+            tracing::warn!(%errno, "cannot take a pipe out of epoll");
+        }
+        if let Some(pipe) = attempt.first.take()
+            && let Err(errno) = self.epoll.delete(&pipe)
         {
             tracing::warn!(%errno, "cannot take a pipe out of epoll");
         }

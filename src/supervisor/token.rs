@@ -62,6 +62,7 @@ impl Token {
             4 => Self::Output(key, Stream::Stdout),
             5 => Self::Output(key, Stream::Stderr),
             6 => Self::Adopted(key),
+            7 => Self::First(key),
             kind => unreachable!("the kernel returns what `encode` gave it, and never {kind}"),
         }
     }
@@ -82,6 +83,7 @@ mod tests {
             Token::Output(key, Stream::Stdout),
             Token::Output(key, Stream::Stderr),
             Token::Adopted(key),
+            Token::First(key),
         ];
         for token in tokens {
             assert_eq!(Token::decode(token.encode()), token);

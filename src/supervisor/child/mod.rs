@@ -263,10 +263,9 @@ impl<'a> Child<'a> {
         self.hands.record.write_all(&Line::Process(process.into()).encode()).map_err(broken)
     }
 
-    /// By the host's numbers: in a process namespace of its own the parent has none.
+    /// By a handle: in a process namespace of its own the parent has no number.
     fn check_supervisor(&mut self) -> Result<(), Obstacle> {
-        let parent = Stat::read_own().map_err(broken)?.parent;
-        if parent == self.host.pid { Ok(()) } else { Err(Errno::ESRCH.into()) }
+        if self.host.supervisor.has_ended()? { Err(Errno::ESRCH.into()) } else { Ok(()) }
     }
 
     fn enter_cgroup(&mut self) -> Result<(), Obstacle> {

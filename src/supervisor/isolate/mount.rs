@@ -1,11 +1,12 @@
 //! The kernel's mount calls, the newer ones included, which neither the C library nor nix knows everywhere.
 
 use std::ffi::CString;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
 use nix::mount::MsFlags;
 
 use super::Obstacle;
@@ -29,16 +30,21 @@ pub(in crate::supervisor) struct Tree(OwnedFd);
 impl Tree {
     /// Copies what is seen at `path`.
     pub fn copy(path: &Path) -> Result<Self, Obstacle> {
+        Self::copy_at(AT_FDCWD, path)
+    }
+
+    /// Copies what is seen at `path` in `directory`.
+    pub fn copy_at(directory: BorrowedFd<'_>, path: &Path) -> Result<Self, Obstacle> {
         let name = c_path(path)?;
         let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC.cast_unsigned() | libc::AT_RECURSIVE.cast_unsigned();
         // SAFETY: the path lives through the call; the others are integers.
-        let fd = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, name.as_ptr(), flags) };
+        let fd = unsafe { libc::syscall(libc::SYS_open_tree, directory.as_raw_fd(), name.as_ptr(), flags) };
         let fd = Errno::result(fd).map_err(Obstacle::at(path))?;
         // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).expect("descriptors are small")) }))
     }
 
-    /// Makes all of it read-only.
+    /// Makes all of it read-only, where it will be put.
     pub fn forbid_writing(&self) -> Result<(), Errno> {
         set_read_only(self.0.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE)
     }
@@ -53,6 +59,14 @@ impl Tree {
         };
         Errno::result(moved).map(drop).map_err(Obstacle::at(path))
     }
+}
+
+/// Makes what is seen at `path` read-only, with all that is mounted below it.
+pub(in crate::supervisor) fn cover_read_only(path: &Path) -> Result<(), Obstacle> {
+    let none: Option<&str> = None;
+    let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
+    nix::mount::mount(Some(path), path, none, bind, none).map_err(Obstacle::at(path))?;
+    forbid_writing(path, true)
 }
 
 /// Makes what is mounted at `path` read-only, with all that is below it or, without `deep`, alone.
