@@ -1,5 +1,5 @@
-//! Who may do what: from a caller to a [`Role`], from role and [`Action`] to a [`Reach`], from a route's [`Need`] to yes or
-//! no. Everything else asks here.
+//! Who may do what: whether somebody is let in at all, by where the process comes from ([`admit`]); then from a caller to a
+//! [`Role`], from role and [`Action`] to a [`Reach`], from a route's [`Need`] to yes or no. Everything else asks here.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,8 +8,46 @@ use super::caller::Caller;
 use super::error::ApiError;
 use super::types::ErrorCode;
 use crate::daemon::config::{AccessRules, Members, OwnJobs};
+use crate::run::AttemptId;
 use crate::scheduler::{Job, Outbox, Snapshot};
 use crate::spec::JobName;
+use crate::supervisor::{Origin, Unclear};
+
+/// Whether a process may use this daemon at all, whoever its user is and whatever it asks: one of a run may only if the run's
+/// isolation leaves it that, which `may_use_jobsd` says of an attempt of which something is known. Asked once for a connection,
+/// when it is made.
+///
+/// # Errors
+/// The answer, when it may not.
+pub fn admit(origin: &Origin, may_use_jobsd: impl FnOnce(&AttemptId) -> Option<bool>) -> Result<(), ApiError> {
+    let refused = |message: String| ApiError::new(ErrorCode::IsolatedRun, message);
+    match origin {
+        Origin::Outside => Ok(()),
+        Origin::Attempt(attempt) => match may_use_jobsd(attempt) {
+            Some(true) => Ok(()),
+            Some(false) => {
+                let job = &attempt.run.job;
+                let message = format!("a process of the job {job} may not use jobsd: isolation.control_socket = false");
+                Err(refused(message).hint(
+                    "ask from outside of runs, or let the job use jobsd: isolation.control_socket = true in its file",
+                ))
+            }
+            None => {
+                let message =
+                    format!("a process that {} left may not use jobsd: the run's record is gone", attempt.run);
+                Err(refused(message).hint("ask from outside of runs"))
+            }
+        },
+        Origin::Unclear(Unclear::Unreadable) => {
+            Err(ApiError::new(ErrorCode::Busy, "it cannot be told now whether a run asks that may not use jobsd")
+                .hint("try again in a moment; the daemon's log says why"))
+        }
+        Origin::Unclear(reason) => {
+            let message = format!("it cannot be told whether a run asks that may not use jobsd: {reason}");
+            Err(refused(message).hint("ask from outside of runs, and stay until the answer has come"))
+        }
+    }
+}
 
 /// What somebody does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::access::{Access, Action, Need, Reach, owns, seen};
+use super::access::{Access, Action, Need, Reach, admit, owns, seen};
 use super::caller::Caller;
 use super::error::ApiError;
 use super::routes::needs;
 use super::testing::jobs;
 use super::types::ErrorCode;
 use crate::daemon::config::{AccessRules, Members, OwnJobs};
+use crate::run::AttemptId;
 use crate::scheduler::Snapshot;
 use crate::spec::JobName;
+use crate::supervisor::{Origin, Unclear};
 
 const DAEMON: u32 = 990;
 
@@ -166,6 +168,24 @@ fn a_need_is_about_what_the_path_names() {
         };
         assert!(if method == "GET" { may_read } else { may_change }, "{method} {path}");
     }
+}
+
+#[test]
+fn who_comes_from_a_run_is_let_in_as_the_run_says() {
+    let attempt = || Origin::Attempt(AttemptId { run: "report/7".parse().unwrap(), attempt: 1 });
+    let told = |origin: &Origin, says| admit(origin, |_| says).map_err(|refused| (refused.code, refused.message));
+    assert_eq!(told(&Origin::Outside, Some(false)), Ok(()));
+    assert_eq!(told(&attempt(), Some(true)), Ok(()));
+    let isolated = "a process of the job report may not use jobsd: isolation.control_socket = false";
+    let left = "a process that report/7 left may not use jobsd: the run's record is gone";
+    for (says, message) in [(Some(false), isolated), (None, left)] {
+        assert_eq!(told(&attempt(), says), Err((ErrorCode::IsolatedRun, message.to_owned())));
+    }
+    let (code, message) = told(&Origin::Unclear(Unclear::Ended), Some(true)).unwrap_err();
+    assert_eq!(code, ErrorCode::IsolatedRun);
+    assert!(message.ends_with("jobsd: the process that connected has ended"), "{message}");
+    let (code, _) = told(&Origin::Unclear(Unclear::Unreadable), Some(true)).unwrap_err();
+    assert_eq!(code, ErrorCode::Busy, "a shortage lets nobody in, and is no lack of a right");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::StatusCode;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -44,7 +45,7 @@ pub const HEAD_FIELDS: usize = 64;
 /// Time for answers under way to be finished when the server stops. Streams end at once.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// Clients that are told at once that there is no slot for them. More than these are closed without a word.
+/// Clients that are told at once why they are not served. More than these are closed without a word.
 const REFUSALS: usize = 64;
 
 /// Time that a client has to send the request that is refused, and to take the refusal.
@@ -117,6 +118,15 @@ impl Server {
                 return;
             }
         };
+        if let Err(refused) = self.api.admit(&stream) {
+            tracing::info!(
+                uid = caller.uid,
+                code = refused.code.name(),
+                "a connection was refused: {}",
+                refused.message
+            );
+            return self.turn_away(stream, refused, tasks);
+        }
         let access = self.api.access();
         match self.slots.take(access.role(&caller), caller.uid) {
             Some(slot) => {
@@ -127,11 +137,17 @@ impl Server {
             }
             None => {
                 tracing::warn!(uid = caller.uid, "a connection was refused: too many are open");
-                // Without a place to be told in, it is closed at once.
-                if let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() {
-                    tasks.spawn(turn_away(stream, place));
-                }
+                let error = ApiError::new(ErrorCode::TooManyConnections, "too many connections are open")
+                    .hint("close some, as those of `jobctl logs -f`, and try again");
+                self.turn_away(stream, error, tasks);
             }
+        }
+    }
+
+    /// Tells a client why it is not served. Without a place to be told in, it is closed at once.
+    fn turn_away(&self, stream: UnixStream, why: ApiError, tasks: &TaskTracker) {
+        if let Ok(place) = Arc::clone(&self.refusals).try_acquire_owned() {
+            tasks.spawn(turn_away(stream, why, place));
         }
     }
 }
@@ -200,10 +216,10 @@ fn open_to(socket: &ApiSocket, audience: Audience) {
     }
 }
 
-/// Tells a client for which there is no slot. Its request is read and not looked at: a client takes an answer only after it
+/// Tells a client that is not served. Its request is read and not looked at: a client takes an answer only after it
 /// has asked, and a socket that is closed with something unread in it breaks the connection before the answer is read.
-async fn turn_away(stream: UnixStream, place: OwnedSemaphorePermit) {
-    let refused = tokio::time::timeout(REFUSAL_TIME, refuse(stream)).await;
+async fn turn_away(stream: UnixStream, why: ApiError, place: OwnedSemaphorePermit) {
+    let refused = tokio::time::timeout(REFUSAL_TIME, refuse(stream, why)).await;
     match refused {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => tracing::debug!(cause = %fault, "a client that was turned away did not listen"),
@@ -212,12 +228,11 @@ async fn turn_away(stream: UnixStream, place: OwnedSemaphorePermit) {
     drop(place);
 }
 
-async fn refuse(stream: UnixStream) -> io::Result<()> {
-    let error = ApiError::new(ErrorCode::TooManyConnections, "too many connections are open")
-        .hint("close some, as those of `jobctl logs -f`, and try again");
-    let body = serde_json::to_string(&error.body()).expect("an error is plain text");
+async fn refuse(stream: UnixStream, why: ApiError) -> io::Result<()> {
+    let status = StatusCode::from_u16(why.code.status()).expect("codes carry valid statuses");
+    let body = serde_json::to_string(&why.body()).expect("an error is plain text");
     let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     );
     let (request, mut response) = stream.into_split();

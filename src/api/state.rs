@@ -3,13 +3,18 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
-use super::access::Access;
+use super::access::{self, Access};
+use super::error::ApiError;
 use super::events::Hub;
 use crate::clock::Timestamp;
 use crate::daemon::Handle;
 use crate::output::Watcher;
+use crate::run::{AttemptId, RunState};
+use crate::scheduler::Snapshot;
+use crate::supervisor::Origins;
 
 /// The state of the server, shared by all connections.
 #[derive(Clone)]
@@ -21,6 +26,7 @@ struct Shared {
     clock: fn() -> Timestamp,
     hub: Arc<Hub>,
     stopping: CancellationToken,
+    origins: Origins,
     watcher: Mutex<Option<Watcher>>,
 }
 
@@ -28,7 +34,8 @@ impl Api {
     /// `daemon_uid` is the daemon's own user; `clock` reads the wall clock; `stopping` ends every stream.
     pub fn new(handle: Handle, daemon_uid: u32, clock: fn() -> Timestamp, stopping: CancellationToken) -> Self {
         let hub = Arc::new(Hub::new(clock()));
-        Self(Arc::new(Shared { handle, daemon_uid, clock, hub, stopping, watcher: Mutex::default() }))
+        let origins = Origins::new(&handle.about().state_dir);
+        Self(Arc::new(Shared { handle, daemon_uid, clock, hub, stopping, origins, watcher: Mutex::default() }))
     }
 
     /// The daemon.
@@ -43,6 +50,16 @@ impl Api {
             rules: self.0.handle.access(),
             file: self.0.handle.about().config.clone(),
         }
+    }
+
+    /// Whether who has connected here may use this daemon at all.
+    ///
+    /// # Errors
+    /// The answer, when it may not.
+    pub fn admit(&self, stream: &UnixStream) -> Result<(), ApiError> {
+        let origins = &self.0.origins;
+        let origin = origins.of_peer(stream, |fits| attempts(&self.0.handle.snapshot(), fits));
+        access::admit(&origin, |attempt| origins.may_use_jobsd(attempt))
     }
 
     /// The wall clock.
@@ -71,4 +88,20 @@ impl Api {
     pub fn stopping(&self) -> &CancellationToken {
         &self.0.stopping
     }
+}
+
+/// What the supervisor may be carrying out, and the main process of which fits: runs, and the programs of messages.
+fn attempts(all: &Snapshot, fits: &dyn Fn(Option<u32>) -> bool) -> Vec<AttemptId> {
+    let main = |state: &RunState| match *state {
+        RunState::Running { pid, .. } | RunState::Stopping { pid, .. } if pid > 0 => Some(pid),
+        RunState::Running { .. }
+        | RunState::Stopping { .. }
+        | RunState::Starting { .. }
+        | RunState::Queued { .. }
+        | RunState::Backoff { .. }
+        | RunState::Finished { .. } => None,
+    };
+    let runs = all.live.values().filter(|run| fits(main(&run.state))).filter_map(|run| run.current_attempt());
+    let notices = all.outbox.waiting.values().filter(|_| fits(None)).map(|notice| notice.attempt());
+    runs.chain(notices).collect()
 }

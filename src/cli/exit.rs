@@ -82,6 +82,7 @@ impl Exit {
             ) => Self::NotFound,
             Some(
                 ErrorCode::Forbidden
+                | ErrorCode::IsolatedRun
                 | ErrorCode::MethodNotAllowed
                 | ErrorCode::NotLive
                 | ErrorCode::NoTarget

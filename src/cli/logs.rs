@@ -3,6 +3,7 @@
 use super::moment::{Zone, parse_past};
 use super::session::Session;
 use super::target::{Target, job_path, run_path};
+use super::visible::Visible;
 use super::{Exit, Failure, complete, ending};
 use crate::api::client::{ClientError, Streaming, encode};
 use crate::api::types::{JobDetail, OutputChunk, OutputLine, OutputMark, Stream, Time};
@@ -51,6 +52,10 @@ pub struct LogsArgs {
     /// Do not, also where the job's file says so
     #[arg(long)]
     no_timestamps: bool,
+    /// Write the bytes as they are also to a terminal, which then obeys what is among them; otherwise it is shown
+    /// control characters as `^[`
+    #[arg(long, conflicts_with = "output")]
+    raw: bool,
 }
 
 /// What is to be shown of output, and how.
@@ -64,6 +69,9 @@ pub struct Follow {
     stamp: Option<Stamp>,
     /// What the run printed to standard error goes to ours.
     split: bool,
+    /// Whether terminals get the bytes as they are.
+    raw: bool,
+    visible: Visible,
     /// The last place that was shown.
     shown: Option<Place>,
     /// Whether what was shown last ended in the middle of a line, on standard output and on standard error.
@@ -98,9 +106,16 @@ impl Follow {
             lines: None,
             stamp: None,
             split: true,
+            raw: false,
+            visible: Visible::default(),
             shown: None,
             midline: (false, false),
         }
+    }
+
+    /// Whether what was printed to a stream goes beside the data.
+    fn goes_to_talk(&self, stream: output::Stream) -> bool {
+        self.split && self.stamp.is_none() && stream == output::Stream::Stderr
     }
 
     fn path(&self) -> String {
@@ -140,6 +155,8 @@ pub async fn run(session: &mut Session, args: LogsArgs) -> Result<Exit, Failure>
         lines: args.lines,
         stamp: stamped.then(Stamp::default),
         split: false,
+        raw: args.raw,
+        visible: Visible::default(),
         shown: None,
         midline: (false, false),
     };
@@ -189,7 +206,7 @@ pub async fn follow(session: &mut Session, mut what: Follow) -> Result<(), Failu
         };
         session.terminal.flush()?;
         match shown {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(show_rest(session, &mut what)?),
             Err(Interrupted::Connection(fault))
                 if what.follow && losses < ending::LOSSES_LIMIT && Failure::is_lost_connection(&fault) =>
             {
@@ -263,10 +280,20 @@ fn show_chunk(session: &mut Session, what: &mut Follow, chunk: &OutputChunk, byt
         session.terminal.flush()?;
         session.terminal.say(news);
     }
+    let stream = stream_of(chunk);
+    let to_talk = what.goes_to_talk(stream);
+    let seen = if to_talk { session.terminal.talk_is_seen } else { session.terminal.data_is_seen };
+    let text;
+    let bytes = if seen && !what.raw {
+        text = what.visible.show(stream, bytes);
+        text.as_bytes()
+    } else {
+        bytes
+    };
     if let Some(stamp) = &mut what.stamp {
-        let stamped = stamp.stamp(stream_of(chunk), bytes, &prefix(chunk, session.terminal.zone));
+        let stamped = stamp.stamp(stream, bytes, &prefix(chunk, session.terminal.zone));
         session.terminal.data(stamped)?;
-    } else if what.split && chunk.stream == Stream::Stderr {
+    } else if to_talk {
         session.terminal.flush()?;
         session.terminal.job_stderr(bytes)?;
         what.midline.1 = !bytes.ends_with(b"\n");
@@ -277,8 +304,22 @@ fn show_chunk(session: &mut Session, what: &mut Follow, chunk: &OutputChunk, byt
     Ok(())
 }
 
+/// Shows the beginnings of characters that were held back for their ends.
+fn show_rest(session: &mut Session, what: &mut Follow) -> std::io::Result<()> {
+    for stream in [output::Stream::Stdout, output::Stream::Stderr] {
+        let rest = what.visible.rest(stream);
+        if what.goes_to_talk(stream) {
+            session.terminal.job_stderr(rest.as_bytes())?;
+        } else {
+            session.terminal.data(rest)?;
+        }
+    }
+    session.terminal.flush()
+}
+
 /// Ends a line that will not go on.
 fn break_line(session: &mut Session, what: &mut Follow) -> Result<(), Failure> {
+    show_rest(session, what)?;
     if let Some(stamp) = &mut what.stamp {
         session.terminal.data(stamp.break_line())?;
     }

@@ -54,6 +54,7 @@ mod terminal;
 mod tests;
 mod usage;
 mod version;
+mod visible;
 mod wait;
 mod why;
 

@@ -17,8 +17,10 @@ pub struct Terminal {
     /// Whether data may be coloured.
     pub colour: bool,
     talk_colour: bool,
-    /// Whether a person sees the talk.
-    talk_is_seen: bool,
+    /// Whether a terminal shows the data.
+    pub data_is_seen: bool,
+    /// Whether a terminal shows the talk.
+    pub talk_is_seen: bool,
     clock: fn() -> Timestamp,
     /// In which zone times are shown and read.
     pub zone: Zone,
@@ -53,6 +55,7 @@ impl Terminal {
             width: out.is_terminal().then(columns).flatten().map(|width| width.max(WIDTH_LEAST)),
             colour: coloured(out.is_terminal()),
             talk_colour: coloured(talk.is_terminal()),
+            data_is_seen: out.is_terminal(),
             talk_is_seen: talk.is_terminal(),
             out: Box::new(io::BufWriter::new(out)),
             talk: Box::new(talk),
@@ -69,7 +72,8 @@ impl Terminal {
         clock: fn() -> Timestamp,
         zone: Zone,
     ) -> Self {
-        Self { out, talk, width, colour: false, talk_colour: false, talk_is_seen: false, clock, zone }
+        let data_is_seen = width.is_some();
+        Self { out, talk, width, colour: false, talk_colour: false, data_is_seen, talk_is_seen: false, clock, zone }
     }
 
     /// The time.

@@ -129,16 +129,24 @@ pub struct SetupFailure {
     pub errno: i32,
     /// Whose rights decided, when it was the job's user; `None` for what the daemon does, or an older one recorded.
     pub user: Option<String>,
+    /// What happened, in words, where the error number does not tell it: at most [`SetupFailure::DETAIL_LIMIT`] bytes.
+    pub detail: Option<String>,
 }
 
 impl SetupFailure {
+    /// Bytes of a [detail](SetupFailure::detail); more of what a job file or a program's first line says is cut off.
+    pub const DETAIL_LIMIT: usize = 400;
+
     /// A step that the daemon does in its own name.
     pub fn of_daemon(step: &str, path: Option<PathBuf>, errno: i32) -> Self {
-        Self { step: step.to_owned(), path, errno, user: None }
+        Self { step: step.to_owned(), path, errno, user: None, detail: None }
     }
 
-    /// The error number in words; nothing without one.
-    pub fn cause(&self) -> Option<&'static str> {
+    /// What happened, in words; nothing when only the step is known.
+    pub fn cause(&self) -> Option<&str> {
+        if let Some(detail) = &self.detail {
+            return Some(detail);
+        }
         match (self.errno, self.step.as_str()) {
             (0, _) => None,
             // The kernel's own words, "try again", are for programs.

@@ -28,8 +28,8 @@ use sha2::{Digest, Sha256};
 use super::fork::{Fork, exit_now, fork, fork_into};
 use super::process::Pidfd;
 use super::{limits, withdraw};
-use crate::run::AttemptId;
-use crate::spec::Controller;
+use crate::run::{AttemptId, RunId};
+use crate::spec::{Controller, JobName};
 
 /// Why no cgroups are used. Killing then goes by process group and `/proc`.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +131,7 @@ impl Hierarchy {
 
     /// The cgroup of an attempt: fresh, never used before.
     pub fn cgroup(&self, id: &AttemptId) -> Cgroup {
-        Cgroup { path: self.base.join(format!("{}.{}.{}", id.run.job, id.run.number, id.attempt)) }
+        Cgroup { path: self.base.join(name_of(id)) }
     }
 
     /// The cgroup that an earlier supervisor wrote down, if it is one of ours.
@@ -284,9 +284,27 @@ impl Cgroup {
 
 /// The directory of the attempts' cgroups.
 fn base_in(own: &Path, state_dir: &Path) -> PathBuf {
+    own.join(base_name(state_dir))
+}
+
+/// The name of that directory, wherever in the hierarchy it lies. `state_dir` is canonical.
+pub(super) fn base_name(state_dir: &Path) -> String {
     let digest = Sha256::digest(state_dir.as_os_str().as_bytes());
     let name: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    own.join(format!("jobsd-{name}"))
+    format!("jobsd-{name}")
+}
+
+/// The name of an attempt's directory there.
+fn name_of(id: &AttemptId) -> String {
+    format!("{}.{}.{}", id.run.job, id.run.number, id.attempt)
+}
+
+/// The attempt that [`name_of`] gave this name.
+pub(super) fn attempt_of(name: &str) -> Option<AttemptId> {
+    // The job's name may have dots of its own.
+    let mut parts = name.rsplitn(3, '.');
+    let (attempt, number, job) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?);
+    Some(AttemptId { run: RunId { job: JobName::new(job).ok()?, number }, attempt })
 }
 
 /// Makes the cgroup of a supervisor that died fit for the next one; see [`withdraw`](super::withdraw). Called in a process of
@@ -332,6 +350,17 @@ fn place(mount: &str, own: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_attempt_is_known_by_the_name_of_its_cgroup() {
+        for run in ["backup/42", "a.b.7/1", "jobsd.notices/3"] {
+            let id = AttemptId { run: run.parse().unwrap(), attempt: 2 };
+            assert_eq!(attempt_of(&name_of(&id)), Some(id));
+        }
+        for name in ["", "backup", "backup.1", "backup.x.1", ".1.1", "Backup.1.1"] {
+            assert_eq!(attempt_of(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn mounts_are_read_as_the_kernel_writes_them() {

@@ -1,12 +1,13 @@
 //! [`Engines`]: who is connected, and which of them is the engine.
 
 use std::collections::BTreeMap;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 
 use super::connection::{Closing, Connection};
+use super::origin::Origin;
 use super::program::File;
 use super::protocol::wire::{self, ToEngine, ToSupervisor};
 use super::token::{Key, Token};
@@ -88,8 +89,16 @@ impl Engines {
         self.connections.values().filter_map(|(_, standing)| until(standing)).min()
     }
 
-    /// Takes a connection that waits at the listener, under the name `key`. Returns whether there was one.
-    pub fn accept(&mut self, listener: &UnixListener, key: Key, epoll: &Epoll, now: Monotonic) -> bool {
+    /// Takes a connection that waits at the listener, under the name `key`, from whomever `origin` finds outside of all runs.
+    /// Returns whether there was one.
+    pub fn accept(
+        &mut self,
+        listener: &UnixListener,
+        key: Key,
+        epoll: &Epoll,
+        now: Monotonic,
+        origin: impl FnOnce(&UnixStream) -> Origin,
+    ) -> bool {
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
             Err(fault) if fault.kind() == std::io::ErrorKind::WouldBlock => return false,
@@ -98,6 +107,17 @@ impl Engines {
                 return false;
             }
         };
+        match origin(&stream) {
+            Origin::Outside => {}
+            Origin::Attempt(attempt) => {
+                tracing::warn!(%attempt, "a connection is refused: it comes from a run");
+                return true;
+            }
+            Origin::Unclear(reason) => {
+                tracing::warn!(%reason, "a connection is refused: it may come from a run");
+                return true;
+            }
+        }
         let strangers = self.connections.values().filter(|(_, standing)| matches!(standing, Standing::Stranger { .. }));
         if strangers.count() >= STRANGERS {
             tracing::warn!("too many connections that say nothing; a new one is closed");

@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::Pid;
+
+use super::process::Stat;
+use super::record::Process;
 
 /// Why this process cannot be the supervisor of a state directory.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,23 @@ fn shown(pid: &Option<u32>) -> String {
     pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
 
+/// The lock file in the state directory.
+const LOCK: &str = "supervisor.lock";
+
+/// The supervisor of a state directory, as it wrote itself down. Whether it still lives is another question; its number and
+/// time of birth together are nobody else's.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub(super) fn holder(state_dir: &Path) -> io::Result<Option<Process>> {
+    let text = match fs::read_to_string(state_dir.join(LOCK)) {
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read?,
+    };
+    let numbers = text.trim().split_once(' ').and_then(|(pid, ticks)| pid.parse().ok().zip(ticks.parse().ok()));
+    Ok(numbers.map(|(pid, start_ticks)| Process { pid: Pid::from_raw(pid), start_ticks }))
+}
+
 /// The lock and the socket.
 pub(super) struct Instance {
     lock: Flock<File>,
@@ -57,20 +78,21 @@ impl Instance {
     /// # Errors
     /// When another process holds the lock, or files cannot be made.
     pub fn claim(state_dir: &Path, socket: &Path) -> Result<Self, InstanceError> {
-        let path = state_dir.join("supervisor.lock");
+        let path = state_dir.join(LOCK);
         let failed = |source| InstanceError::Lock { path: path.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut lock =
             Flock::lock(file.map_err(failed)?, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
                 nix::errno::Errno::EWOULDBLOCK => {
-                    let pid = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+                    let pid = holder(state_dir).ok().flatten().map(|process| process.pid.as_raw().unsigned_abs());
                     InstanceError::Taken { state_dir: state_dir.to_owned(), pid }
                 }
                 errno => failed(errno.into()),
             })?;
-        // For people and for the message above; the lock itself is the truth.
-        lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(failed)?;
+        // For people, for the message above, and for who asks what descends from this process; the lock itself is the truth.
+        let own = Stat::read_own().map_err(failed)?;
+        lock.set_len(0).and_then(|()| writeln!(lock, "{} {}", own.pid, own.start_ticks)).map_err(failed)?;
         let listener = listen(socket).map_err(|source| InstanceError::Listen { path: socket.to_owned(), source })?;
         let socket =
             std::path::absolute(socket).map_err(|source| InstanceError::Listen { path: socket.to_owned(), source })?;

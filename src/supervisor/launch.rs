@@ -42,7 +42,7 @@ struct Ends {
 /// A step on the supervisor's side that failed.
 fn failure(step: &str, path: Option<&Path>) -> impl FnOnce(io::Error) -> SetupFailure {
     let (step, path) = (step.to_owned(), path.map(Path::to_owned));
-    move |fault| SetupFailure { step, path, errno: fault.raw_os_error().unwrap_or(0), user: None }
+    move |fault| SetupFailure { step, path, errno: fault.raw_os_error().unwrap_or(0), user: None, detail: None }
 }
 
 impl Supervisor {
@@ -162,6 +162,7 @@ impl Supervisor {
                 Some(CredentialsPlace::Directory(directory)) => Some(directory.clone()),
                 Some(CredentialsPlace::Mount(_)) | None => None,
             },
+            control_socket: plan.process.isolation.control_socket,
         };
         let record = record::begin(dir, &facts).map_err(failure("write record", Some(dir)))?;
         let procs = match (cgroup, self.entry()) {

@@ -65,6 +65,8 @@ pub(super) struct Asked {
     own_processes: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     credentials: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    no_control_socket: bool,
 }
 
 /// The main process.
@@ -111,6 +113,8 @@ pub(super) struct SetupFailed {
     errno: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 /// The end.
@@ -199,6 +203,7 @@ impl From<&Facts> for Asked {
             on_leftover: (facts.on_leftover != OnLeftover::Kill).then(|| facts.on_leftover.name().to_owned()),
             own_processes: facts.own_processes,
             credentials: facts.credentials.as_ref().map(|path| path.to_string_lossy().into_owned()),
+            no_control_socket: !facts.control_socket,
         }
     }
 }
@@ -224,6 +229,7 @@ impl TryFrom<Asked> for Facts {
             },
             own_processes: asked.own_processes,
             credentials: asked.credentials.map(Into::into),
+            control_socket: !asked.no_control_socket,
         })
     }
 }
@@ -294,13 +300,15 @@ impl From<&SetupFailure> for SetupFailed {
             path: failure.path.as_ref().map(|path| path.to_string_lossy().into_owned()),
             errno: failure.errno,
             user: failure.user.clone(),
+            detail: failure.detail.clone(),
         }
     }
 }
 
 impl From<SetupFailed> for SetupFailure {
     fn from(failed: SetupFailed) -> Self {
-        Self { step: failed.step, path: failed.path.map(Into::into), errno: failed.errno, user: failed.user }
+        let SetupFailed { step, path, errno, user, detail } = failed;
+        Self { step, path: path.map(Into::into), errno, user, detail }
     }
 }
 

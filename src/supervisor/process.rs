@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use nix::sys::socket::{getsockopt, sockopt::PeerPidfd};
 use nix::unistd::Pid;
 
 use crate::clock::BootId;
@@ -80,6 +81,23 @@ pub(super) fn children() -> io::Result<Vec<Pid>> {
     Ok(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect())
 }
 
+/// Where a process is in the unified hierarchy ([cgroups(7)], `/proc/PID/cgroup`), seen from this process's cgroup namespace;
+/// nothing when the kernel has none.
+///
+/// [cgroups(7)]: https://man7.org/linux/man-pages/man7/cgroups.7.html
+///
+/// # Errors
+/// When there is no such process, or it is not to be seen.
+pub(super) fn cgroup_of(pid: Pid) -> io::Result<Option<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup"))?;
+    Ok(text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned))
+}
+
+/// Whether a process has children; so it is said, too, when the kernel does not tell (as above).
+pub(super) fn may_have_children(pid: Pid) -> bool {
+    fs::read(format!("/proc/{pid}/task/{pid}/children")).map_or(true, |list| !list.is_empty())
+}
+
 /// The name of a process's program, as the kernel has it; nothing when it has ended.
 pub(super) fn name(pid: Pid) -> Option<String> {
     let stat = Stat::read(pid).ok().filter(|stat| !stat.zombie)?;
@@ -145,6 +163,29 @@ impl Pidfd {
         let fd = i32::try_from(fd).expect("descriptors are small");
         // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// A handle to the process that connected to the other end of a Unix socket, also when it has ended meanwhile; `None`
+    /// before Linux 6.5, which has no such thing (`SO_PEERPIDFD`, [unix(7)]).
+    ///
+    /// [unix(7)]: https://man7.org/linux/man-pages/man7/unix.7.html
+    ///
+    /// # Errors
+    /// When the process has ended and was reaped (some kernels), or there is no room for a descriptor.
+    pub fn of_peer(socket: &impl AsFd) -> io::Result<Option<Self>> {
+        match getsockopt(socket, PeerPidfd) {
+            Ok(handle) => Ok(Some(Self(handle))),
+            Err(Errno::ENOPROTOOPT) => Ok(None),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// Whether the process still has its number: it lives, or its parent has not asked for its status yet.
+    pub fn has_number(&self) -> bool {
+        let none: *const libc::siginfo_t = std::ptr::null();
+        // SAFETY: as in `signal`. Signal 0 is none: it only asks whether there is somebody to take one.
+        let asked = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), 0, none, 0) };
+        asked == 0 || Errno::last() != Errno::ESRCH
     }
 
     /// Sends a signal. That the process has ended is no error.

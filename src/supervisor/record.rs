@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Pid;
 
 use super::line::{Asked, Line};
+use super::process::Stat;
 use crate::clock::{BootId, Monotonic, Timestamp};
 use crate::run::{AttemptEnd, Leftovers, SetupFailure, StopReason, Usage};
 use crate::spec::{OnLeftover, OutputPolicy, StopPolicy};
@@ -46,6 +47,8 @@ pub(super) struct Facts {
     pub own_processes: bool,
     /// The directory of its credentials, to be removed at the end.
     pub credentials: Option<PathBuf>,
+    /// Whether its processes may use jobsd.
+    pub control_socket: bool,
 }
 
 /// A main process, named for its boot.
@@ -53,6 +56,13 @@ pub(super) struct Facts {
 pub(super) struct Process {
     pub pid: Pid,
     pub start_ticks: u64,
+}
+
+impl Process {
+    /// Whether this is the process that is seen.
+    pub fn is(self, seen: &Stat) -> bool {
+        self.pid == seen.pid && self.start_ticks == seen.start_ticks
+    }
 }
 
 /// When the program was executed.
@@ -160,6 +170,7 @@ mod tests {
             on_leftover: OnLeftover::Kill,
             own_processes: false,
             credentials: None,
+            control_socket: true,
         }
     }
 

@@ -1,5 +1,8 @@
 //! What the engine asks, and what the supervisor does about it.
 
+use std::os::unix::net::UnixStream;
+
+use super::attempt::{Attempt, Main};
 use super::clock;
 use super::engines::{Heard, Introduction};
 use super::protocol::ConversionError;
@@ -8,13 +11,29 @@ use super::serve::Supervisor;
 use super::token::Key;
 use crate::run::{AttemptId, LaunchPlan, Report};
 
+/// Connections taken before everything else gets its turn; those that still wait are heard of again. Looking where one comes
+/// from costs some ten microseconds, and a job may connect as often as it likes.
+const ACCEPTED_AT_ONCE: usize = 16;
+
 impl Supervisor {
-    /// Takes every connection that waits.
+    /// Takes connections that wait, but none of a run: what a run needs of the supervisor it has, and one that spoke as an
+    /// engine would take the engine's place.
     pub fn accept(&mut self) {
-        loop {
+        for _ in 0..ACCEPTED_AT_ONCE {
             let key = self.new_key();
             let now = clock::now().monotonic;
-            if !self.engines.accept(self.instance.listener(), key, &self.epoll, now) {
+            let (origins, attempts) = (&self.origins, &self.attempts);
+            let origin = |socket: &UnixStream| {
+                origins.of_peer(socket, |fits| {
+                    // Its own children are found as such.
+                    let adopted = |attempt: &&Attempt| match attempt.main {
+                        Main::Adopted(pid, _) => fits(Some(pid.as_raw().unsigned_abs())),
+                        Main::Child(_) | Main::Gone => false,
+                    };
+                    attempts.values().filter(adopted).map(|attempt| attempt.id.clone()).collect()
+                })
+            };
+            if !self.engines.accept(self.instance.listener(), key, &self.epoll, now, origin) {
                 return;
             }
         }

@@ -19,6 +19,7 @@ use super::host::Host;
 use super::instance::{Instance, InstanceError};
 use super::isolate::syscalls::Filters;
 use super::journal::Journal;
+use super::origin::Origins;
 use super::program::Program;
 use super::streams::DRAIN_BYTES;
 use super::token::{Key, Token};
@@ -115,6 +116,7 @@ pub(super) struct Supervisor {
     /// What system calls of jobs go through, by what was asked for.
     pub filters: Filters,
     pub instance: Instance,
+    pub origins: Origins,
     signals: SignalFd,
     mode: Mode,
     stay: bool,
@@ -213,6 +215,7 @@ impl Supervisor {
             buffer: vec![0; DRAIN_BYTES],
             filters: Filters::default(),
             instance,
+            origins: Origins::new(&state_dir),
             signals,
             mode: Mode::Idle { since: clock::now().monotonic },
             stay: config.stay,

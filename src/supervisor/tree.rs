@@ -22,7 +22,10 @@ pub(super) enum Tree {
 
 /// Finds processes by kinship, session, process group and environment.
 ///
-/// A process escapes it only if it forks twice, starts a session and clears `JOBSD_INVOCATION` from its environment.
+/// A process escapes it only if it forks twice, starts a session and clears `JOBSD_INVOCATION` from its environment; where there
+/// is a cgroup, it has to leave that, too, which root alone can. It then is a child of this supervisor and no main process, so
+/// that its being somebody's is seen; but not whose: every run that lived when it was forked may have done so, and one of
+/// them may still be meant to have it. To kill on a guess would be worse than to leave it.
 #[derive(Debug)]
 pub(super) struct Walk {
     /// `JOBSD_INVOCATION=…`, as in the environment.

@@ -119,7 +119,10 @@ fn credentials_are_the_jobs_alone_and_leave_nothing() {
         let failing = Credential::Command(vec!["sh".into(), "-c".into(), "echo why >&2; exit 3".into()]);
         let failing = job("failing", "true", with(credential(failing)));
         let end = world.run(&failing);
-        assert_eq!((setup_failure(&end).step.as_str(), setup_failure(&end).errno), ("fetch credentials", libc::EIO));
+        let failure = setup_failure(&end);
+        assert_eq!((failure.step.as_str(), failure.errno), ("fetch credential", libc::EIO));
+        assert_eq!(failure.path.as_deref(), Some(std::path::Path::new("key")));
+        assert_eq!(failure.detail.as_deref(), Some("its command sh exited with code 3"), "{who}");
         assert_eq!(world.printed(&failing.attempt), b"why\n", "{who}");
     }
 }

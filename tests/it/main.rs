@@ -4,6 +4,7 @@
 mod access;
 mod cgroups;
 mod clients;
+mod control_socket;
 mod crash;
 mod documents;
 mod exec;
@@ -12,6 +13,7 @@ mod harness;
 mod line;
 mod notify;
 mod output;
+mod processes;
 mod readme;
 mod reload;
 mod reporting;

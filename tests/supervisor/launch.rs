@@ -155,6 +155,28 @@ fn what_cannot_be_executed_says_which_step_failed() {
 }
 
 #[test]
+fn an_interpreter_that_is_missing_is_named() {
+    let world = World::new();
+    let bin = world.path("bin");
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("no-such-greeter"), "#!/no/such/interpreter -x\necho hello\n").unwrap();
+    fs::set_permissions(bin.join("no-such-greeter"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = bin.join("no-such-greeter");
+    let mut searched = plan("searched", &["no-such-greeter"]);
+    searched.environment = Environment([("PATH".into(), format!("/nowhere:{}:/bin", bin.display()))].into());
+    for plan in [plan("direct", &[path.to_str().unwrap()]), searched] {
+        let end = world.run(&plan);
+        let failure = setup_failure(&end);
+        assert_eq!((failure.step.as_str(), failure.errno), ("execute", Errno::ENOENT as i32));
+        let words = "the file is there, but not /no/such/interpreter, which its first line names";
+        assert_eq!(failure.cause(), Some(words));
+    }
+    // The usual reason stays the kernel's.
+    let end = world.run(&plan("none", &["/no/such/program"]));
+    assert_eq!(setup_failure(&end).detail, None);
+}
+
+#[test]
 fn users_are_switched() {
     if !is_root("users_are_switched") {
         return;

@@ -103,6 +103,7 @@ fn isolation(isolation: &spec::Isolation) -> types::Isolation {
         restrict_namespaces: isolation.restrict_namespaces,
         restrict_address_families: families
             .map(|families| families.iter().map(|&family| AddressFamily::name(family).to_owned()).collect()),
+        control_socket: isolation.control_socket,
     }
 }
 

@@ -375,7 +375,8 @@ fn explain_setup(failure: &SetupFailure) -> String {
             _ => {}
         }
     }
-    let about = failure.path.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default();
+    let place = if failure.step == "arrange mounts" { " at" } else { "" };
+    let about = failure.path.as_ref().map(|path| format!("{place} {}", path.display())).unwrap_or_default();
     let cause = failure.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
     let denied = matches!(failure.errno, libc::EACCES | libc::EPERM);
     let user = failure.user.as_ref().filter(|_| denied);

@@ -65,7 +65,8 @@ const FOR_ALL: [&str; 21] = [
 ];
 
 /// Keys of `isolation` that every caller may say: those that name no path.
-const ISOLATION_FOR_ALL: [&str; 8] = [
+const ISOLATION_FOR_ALL: [&str; 9] = [
+    "control_socket",
     "lock_personality",
     "network",
     "no_new_privileges",

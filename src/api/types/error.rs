@@ -70,6 +70,8 @@ codes! {
     NoTarget = "no_target", 409;
     /// The caller lacks the right.
     Forbidden = "forbidden", 403;
+    /// The caller is a process of a run that may not use jobsd, whoever its user is.
+    IsolatedRun = "isolated_run", 403;
     /// The API has no such path.
     NoSuchPath = "no_such_path", 404;
     /// There is no such job.

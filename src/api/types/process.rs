@@ -123,4 +123,12 @@ pub struct Isolation {
     pub restrict_namespaces: bool,
     /// The families of sockets that it may make; null for all.
     pub restrict_address_families: Option<Vec<String>>,
+    /// Whether its processes may use jobsd.
+    #[serde(default = "unless_told")]
+    pub control_socket: bool,
+}
+
+/// What a daemon lets its jobs do that does not say whether they may.
+const fn unless_told() -> bool {
+    true
 }

@@ -43,7 +43,7 @@ pub(super) fn show(detail: &JobDetail, session: &mut Session) -> Result<Exit, Fa
 }
 
 /// Sentences, by what they are about.
-fn tell(definition: &Definition, process: &Process) -> [(&'static str, Vec<String>); 7] {
+fn tell(definition: &Definition, process: &Process) -> [(&'static str, Vec<String>); 8] {
     let isolation = &process.isolation;
     [
         ("identity", identity(definition, isolation)),
@@ -52,6 +52,7 @@ fn tell(definition: &Definition, process: &Process) -> [(&'static str, Vec<Strin
         ("network", network(isolation)),
         ("processes", processes(process)),
         ("system calls", system_calls(isolation)),
+        ("jobsd", vec![control_socket(isolation)]),
         ("limits", all_limits(process)),
     ]
 }
@@ -153,6 +154,14 @@ fn system_calls(isolation: &Isolation) -> Vec<String> {
         says.push("may not pretend to be on another kind of system".to_owned());
     }
     says
+}
+
+fn control_socket(isolation: &Isolation) -> String {
+    match isolation.control_socket {
+        true => "may use jobctl and the daemon's socket, as its user may: what it has run so is not isolated as it is",
+        false => "may not use jobctl or the daemon's socket, whoever its user is",
+    }
+    .to_owned()
 }
 
 fn all_limits(process: &Process) -> Vec<String> {

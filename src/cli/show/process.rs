@@ -70,4 +70,5 @@ fn restricts(isolation: &Isolation) -> bool {
         || isolation.lock_personality
         || isolation.restrict_namespaces
         || isolation.restrict_address_families.is_some()
+        || !isolation.control_socket
 }

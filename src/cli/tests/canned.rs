@@ -95,7 +95,11 @@ impl Screen {
     }
 
     pub fn out(&self) -> String {
-        String::from_utf8(self.out.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.out_bytes()).unwrap()
+    }
+
+    pub fn out_bytes(&self) -> Vec<u8> {
+        self.out.0.lock().unwrap().clone()
     }
 
     pub fn talk(&self) -> String {

@@ -109,6 +109,33 @@ async fn halves_of_lines_are_not_glued() {
 }
 
 #[tokio::test]
+async fn a_terminal_is_shown_what_it_must_not_obey() {
+    let chunk = |offset: u64, bytes: &[u8]| {
+        let at = crate::api::testing::at("2026-11-21T12:00:00Z").into();
+        serde_json::to_string(&OutputChunk::new(at, Stream::Stdout, 42, 1, offset, bytes)).unwrap()
+    };
+    let lines = [chunk(0, b"\x1b]0;mine\x07 \xe2\x82"), chunk(12, b"\xac\r\n\x00\xff\tend\xe2")];
+    let stream: String = lines.map(|line| format!("{line}\n")).concat();
+    let daemon = Canned::new()
+        .answers("GET /v1/jobs/backup", &detail(job("backup")))
+        .says("GET /v1/jobs/backup/runs/42/output?format=json&follow=false", stream.into_bytes());
+    let seen = jobctl(&daemon, Some(80), "logs backup/42").await;
+    assert_eq!(seen.out, "^[]0;mine^G \u{20ac}^M\n^@\\xff\tend\\xe2");
+    let stamped = jobctl(&daemon, Some(80), "logs -t backup/42").await;
+    let time = "2026-11-21 13:00:00.000   ";
+    assert_eq!(stamped.out, format!("{time}^[]0;mine^G \u{20ac}^M\n{time}^@\\xff\tend\\xe2"));
+    let raw = b"\x1b]0;mine\x07 \xe2\x82\xac\r\n\x00\xff\tend\xe2";
+    for (width, words) in [(Some(80), &["--raw"][..]), (None, &[])] {
+        let screen = super::Screen::default();
+        let line = ["jobctl", "logs", "backup/42"].iter().chain(words);
+        let cli = <super::Cli as clap::Parser>::try_parse_from(line).unwrap();
+        let mut session = super::Session::new(screen.terminal(width), cli.global.output, vec![daemon.socket()]);
+        assert_eq!(super::run_in(&mut session, cli.verb).await, Exit::Done);
+        assert_eq!(screen.out_bytes(), raw, "{words:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wanted_of_logs_goes_to_the_daemon() {
     let path = "GET /v1/jobs/backup/output?format=json&follow=false&stream=stderr\
                 &since=2026-11-21T11%3A00%3A00Z&until=2026-11-21T11%3A30%3A00Z&grep=%28%3Fi%29a%20b&previous=2";

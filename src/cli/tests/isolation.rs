@@ -67,6 +67,10 @@ async fn a_job_without_a_word_about_it_is_told_to_be_free() {
         ("network", "has the machine's network"),
         ("processes", "sees every process of the machine, and may signal those of its user"),
         ("system calls", "may use all system calls"),
+        (
+            "jobsd",
+            "may use jobctl and the daemon's socket, as its user may: what it has run so is not isolated as it is",
+        ),
         ("limits", "all its processes together: as much as there is"),
     ];
     assert_said(&done.out, &expected);
@@ -97,6 +101,7 @@ async fn a_strict_job_is_told_what_it_has_left() {
         ("processes", "the attempt goes on until the last of its processes has ended"),
         ("system calls", "may use the system calls of @system-service alone"),
         ("system calls", "may use none of @privileged"),
+        ("jobsd", "may not use jobctl or the daemon's socket, whoever its user is"),
         ("limits", "each process: nofile 100:unlimited"),
     ];
     assert_said(&done.out, &expected);

@@ -91,6 +91,7 @@ async fn show_a_run() {
         path: Some("/srv/gone".into()),
         errno: libc::EACCES,
         user: Some("postgres".to_owned()),
+        detail: None,
     };
     let outcome = run::Outcome::SetupFailed(setup.clone());
     let mut run = ended(44, 0, outcome.clone());

@@ -50,6 +50,9 @@ pub struct Isolation {
     pub restrict_namespaces: bool,
     /// The families of sockets that it may make; all when absent.
     pub restrict_address_families: Option<BTreeSet<AddressFamily>>,
+    /// Whether its processes may use jobsd: `jobctl`, and whatever else speaks to the daemon's socket. What they have it do is
+    /// done outside of all of the above.
+    pub control_socket: bool,
 }
 
 /// A list of keys under one name.
@@ -147,6 +150,7 @@ impl Default for Isolation {
             lock_personality: false,
             restrict_namespaces: false,
             restrict_address_families: None,
+            control_socket: true,
         }
     }
 }
@@ -183,6 +187,9 @@ impl Isolation {
                 restrict_address_families: Some(
                     STRICT_FAMILIES.iter().filter_map(|name| AddressFamily::from_name(name)).collect(),
                 ),
+                // Not of `basic`, which leaves other processes open to a job of root or of the daemon's own user (ptrace(2)): it
+                // could speak through one of them, and the promise would be empty.
+                control_socket: false,
                 ..basic
             },
         }

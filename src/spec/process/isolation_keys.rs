@@ -35,6 +35,7 @@ pub(in crate::spec) struct IsolationTable {
     lock_personality: Option<Said<bool>>,
     restrict_namespaces: Option<Said<bool>>,
     restrict_address_families: Option<Said<BTreeSet<AddressFamily>>>,
+    control_socket: Option<Said<bool>>,
 }
 
 impl IsolationTable {
@@ -63,6 +64,7 @@ impl IsolationTable {
             lock_personality: table.read("lock_personality", findings, values::flag),
             restrict_namespaces: table.read("restrict_namespaces", findings, values::flag),
             restrict_address_families: table.read("restrict_address_families", findings, families),
+            control_socket: table.read("control_socket", findings, values::flag),
         };
         table.finish(findings, &[("private_network", "write network = false")]);
         Some(isolation)
@@ -88,6 +90,7 @@ impl IsolationTable {
             lock_personality: self.lock_personality.or(defaults.lock_personality),
             restrict_namespaces: self.restrict_namespaces.or(defaults.restrict_namespaces),
             restrict_address_families: self.restrict_address_families.or(defaults.restrict_address_families),
+            control_socket: self.control_socket.or(defaults.control_socket),
         }
     }
 
@@ -177,6 +180,7 @@ impl IsolationTable {
             lock_personality: value(&self.lock_personality, usual.lock_personality),
             restrict_namespaces: value(&self.restrict_namespaces, usual.restrict_namespaces),
             restrict_address_families: families.or(usual.restrict_address_families),
+            control_socket: value(&self.control_socket, usual.control_socket),
         };
         if isolation.filters_syscalls() && !isolation.no_new_privileges {
             self.demand_no_new_privileges(findings);

@@ -82,6 +82,15 @@ fn profiles_and_keys_on_top() {
     assert_eq!(eased.capabilities, Capabilities::Given(names.into()));
     assert_eq!(eased.bind[0], Bind { source: "/a".into(), target: "/b".into(), read_only: true });
     assert!(eased.no_new_privileges && eased.private_tmp);
+    for (keys, may) in [
+        ("", true),
+        ("profile = 'basic'", true),
+        ("profile = 'strict'", false),
+        ("profile = 'strict'\ncontrol_socket = true", true),
+        ("control_socket = false", false),
+    ] {
+        assert_eq!(process(&format!("[isolation]\n{keys}")).isolation.control_socket, may, "{keys}");
+    }
     assert_eq!(process("[isolation]\nnetwork = false").isolation.network, Network::None);
     // A filter takes that no rights are gained.
     assert!(process("[isolation]\nlock_personality = true").isolation.no_new_privileges);
@@ -255,6 +264,19 @@ fn what_an_ordinary_user_may_depends_on_what_the_daemon_was_given() {
         let faults = alice_reads(machine, &beyond).expect_err(&beyond).plain();
         assert!(faults.contains("only root may do that"), "{faults}");
         assert!(alice_reads(machine, &within).is_ok(), "{within}");
+    }
+}
+
+#[test]
+fn processors_that_are_not_there_are_a_fault() {
+    let machine = |processors| Machine { processors, ..Machine::default() };
+    let two = machine(Some([0, 1].into()));
+    let faults = alice_reads(&two, "cpu_affinity = [0, \"1-3\"]").expect_err("there are no four").plain();
+    assert!(faults.contains("`cpu_affinity` names processor 2, which this machine does not have"), "{faults}");
+    assert!(faults.contains("it has 0 to 1;"), "{faults}");
+    for (machine, line) in [(&two, "cpu_affinity = [0, 1]"), (&two, "nice = 5"), (&machine(None), "cpu_affinity = [7]")]
+    {
+        assert!(alice_reads(machine, line).is_ok(), "{line}");
     }
 }
 

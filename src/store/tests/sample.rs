@@ -138,8 +138,9 @@ prop_compose! {
         ]),
         errno: i32,
         user in option::of("[a-z]{1,8}"),
+        detail in option::of(".{0,20}"),
     ) -> SetupFailure {
-        SetupFailure { step, path: path.map(Into::into), errno, user }
+        SetupFailure { step, path: path.map(Into::into), errno, user, detail }
     }
 }
 

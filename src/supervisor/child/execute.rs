@@ -1,6 +1,8 @@
 //! Steps: becoming the program.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CStr, CString, OsStr};
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
@@ -29,19 +31,40 @@ impl Child<'_> {
         let words = words.map_err(|_| Errno::EINVAL)?;
         let Some(program) = words.first() else { return Err(Errno::EINVAL.into()) };
         let shown = Path::new(OsStr::from_bytes(program.as_bytes()));
-        let mut errno = Errno::ENOENT;
+        let (mut errno, mut detail) = (Errno::ENOENT, None);
         for candidate in candidates(program, environment::path(&self.environment)) {
             match execve(&candidate, &words, &self.environment) {
                 // As execvp(3) does: what cannot be the program in this directory may be in the next, and a file that
                 // exists but may not be executed is the better explanation.
-                Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                Err(Errno::ENOENT) => detail = detail.or_else(|| missing_interpreter(&candidate)),
+                Err(Errno::ENOTDIR) => {}
                 Err(Errno::EACCES) => errno = Errno::EACCES,
                 Err(other) => return Err(Obstacle::at(shown)(other)),
                 Ok(never) => match never {},
             }
         }
-        Err(Obstacle::at(shown)(errno))
+        let obstacle = Obstacle::at(shown)(errno);
+        Err(match detail.filter(|_| errno == Errno::ENOENT) {
+            Some(detail) => obstacle.because(detail),
+            None => obstacle,
+        })
     }
+}
+
+/// Why a file that is there is "not there": what is to execute it is missing. What cannot be read, or is not there, has no
+/// such reason.
+fn missing_interpreter(file: &CStr) -> Option<String> {
+    /// What the kernel reads of a script's first line (`BINPRM_BUF_SIZE`).
+    const LINE_LIMIT: u64 = 256;
+    let mut head = Vec::new();
+    File::open(OsStr::from_bytes(file.to_bytes())).ok()?.take(LINE_LIMIT).read_to_end(&mut head).ok()?;
+    let Some(line) = head.strip_prefix(b"#!") else {
+        return Some("the file is there, but not the dynamic linker that it asks for".to_owned());
+    };
+    let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let words = String::from_utf8_lossy(line);
+    let interpreter: String = words.split_whitespace().next()?.escape_debug().collect();
+    Some(format!("the file is there, but not {interpreter}, which its first line names"))
 }
 
 /// The files that may be the program: itself when it has a slash, else in each directory of the search path.

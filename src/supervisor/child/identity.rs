@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
 
+use nix::errno::Errno;
 use nix::unistd::{chdir, fchown, getegid, geteuid, initgroups, setgid, setgroups, setuid};
 
 use super::Child;
@@ -43,6 +44,24 @@ impl Child<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whoever is in a session has its keys, whatever his user
+    /// ([session-keyring(7)](https://man7.org/linux/man-pages/man7/session-keyring.7.html)): a job of another user is not
+    /// to have those of the session that the supervisor was started in.
+    pub(super) fn start_own_keyring(&mut self) -> Result<(), Obstacle> {
+        /// `KEYCTL_JOIN_SESSION_KEYRING` of linux/keyctl.h.
+        const JOIN_SESSION_KEYRING: libc::c_int = 1;
+        if !self.changes_identity() {
+            return Ok(());
+        }
+        let new: *const libc::c_char = std::ptr::null();
+        // SAFETY: without a name the kernel reads no memory.
+        match Errno::result(unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, new) }) {
+            // A kernel without keys, or a filter round all of us, as in containers, which forbids the program to use any.
+            Ok(_) | Err(Errno::ENOSYS | Errno::EPERM) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     pub(super) fn set_supplementary_groups(&mut self) -> Result<(), Obstacle> {

@@ -64,7 +64,7 @@ const fn step<'a>(name: &'static str, act: fn(&mut Child<'a>) -> Result<(), Obst
 }
 
 /// The launch order. Each step stands where it stands for the reason given.
-fn order<'a>() -> [Step<'a>; 43] {
+fn order<'a>() -> [Step<'a>; 44] {
     [
         // First of all: from here on a later supervisor finds this process, whatever happens to this one.
         step("record process", Child::record_process),
@@ -100,7 +100,7 @@ fn order<'a>() -> [Step<'a>; 43] {
         // Giving files away is root's right; it is lost with the next steps.
         step("hand over streams", Child::hand_over_streams),
         // With the supervisor's rights, and before mounts hide what they come from.
-        step("fetch credentials", Child::fetch_credentials),
+        step("fetch credential", Child::fetch_credentials),
         // All at once, after everything that needs the host as it is.
         step("make namespaces", Child::make_namespaces),
         // Each needs its namespace and the right over it.
@@ -115,6 +115,8 @@ fn order<'a>() -> [Step<'a>; 43] {
         Step { name: "start first process", act: Act::Parts(Child::start_first_process) },
         // The program leads a session as everywhere, that of the first process aside.
         step("start own session", Child::start_own_session),
+        // While it is root's, which may have as many keyrings as it likes; the program's user has it, not who owns it.
+        step("start own keyring", Child::start_own_keyring),
         // Groups before the user: an ordinary user may not change them.
         step("set supplementary groups", Child::set_supplementary_groups),
         step("set group", Child::set_group),
@@ -249,7 +251,8 @@ impl<'a> Child<'a> {
     /// Tells the record and the supervisor. What of it fails is no loss: the other still knows, or both are gone.
     fn report(&mut self, step: &str, obstacle: Obstacle) {
         let user = self.acts_as_user.then(|| self.shown_user());
-        let failure = SetupFailure { step: step.to_owned(), path: obstacle.path, errno: obstacle.errno as i32, user };
+        let Obstacle { path, errno, detail } = obstacle;
+        let failure = SetupFailure { step: step.to_owned(), path, errno: errno as i32, user, detail };
         let line = Line::SetupFailed((&failure).into()).encode();
         let told = (self.hands.record.write_all(&line), self.hands.status.write_all(&line));
         if let (Err(_), Err(_)) = told {
@@ -376,7 +379,7 @@ mod tests {
             ("enter cgroup", "look up user"),
             ("close descriptors", "look up group"),
             ("look up group", "look up user"),
-            ("fetch credentials", "arrange mounts"),
+            ("fetch credential", "arrange mounts"),
             ("raise limits", "switch user"),
             ("arrange mounts", "place credentials"),
             ("start first process", "start own session"),

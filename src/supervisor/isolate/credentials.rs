@@ -5,19 +5,20 @@
 //! asks for no other mounts), they lie in a directory beside the supervisor's socket that only the job's user may enter;
 //! the supervisor removes it when the attempt has ended. The environment holds the directory's name and no secret.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::signal::SigSet;
 use nix::unistd::{Gid, Uid, chown};
 
 use super::mount::{HARMLESS, forbid_writing, mount};
-use super::{Obstacle, errno_of};
+use super::{Obstacle, errno_of, path};
+use crate::run::signal_name;
 use crate::spec::Credential;
 
 /// Bytes of one credential: a key or a certificate with its chain; what is larger is no secret but data.
@@ -58,17 +59,20 @@ pub(in crate::supervisor) struct Fetched {
 pub(in crate::supervisor) fn fetch(name: &str, source: &Credential) -> Result<Fetched, Obstacle> {
     let content = match source {
         Credential::File(path) => read(path),
-        Credential::Command(argv) => ask(argv),
+        Credential::Command(argv) => ask(name, argv),
         Credential::Systemd(id) => match std::env::var_os("CREDENTIALS_DIRECTORY") {
             Some(directory) => read(&Path::new(&directory).join(id)),
-            None => Err(Obstacle::at("$CREDENTIALS_DIRECTORY")(Errno::ENOENT)),
+            None => Err(Obstacle::at(name)(Errno::ENOENT).because(
+                "systemd gave the supervisor no credentials: LoadCredential= in jobsd-supervisor.service names them",
+            )),
         },
     }?;
     Ok(Fetched { name: name.to_owned(), content })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Obstacle> {
-    File::open(path).and_then(read_bounded).map_err(|fault| Obstacle::at(path)(errno_of(&fault)))
+    let file = path::open_file(path)?;
+    read_bounded(file).map_err(|fault| Obstacle::at(path)(errno_of(&fault)))
 }
 
 fn read_bounded(from: impl Read) -> io::Result<Vec<u8>> {
@@ -81,9 +85,12 @@ fn read_bounded(from: impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// Runs a program; what it says on standard error is part of the job's output.
-fn ask(argv: &[String]) -> Result<Vec<u8>, Obstacle> {
+fn ask(name: &str, argv: &[String]) -> Result<Vec<u8>, Obstacle> {
     let Some((program, arguments)) = argv.split_first() else { return Err(Errno::EINVAL.into()) };
-    let failed = |fault: &io::Error| Obstacle::at(program)(errno_of(fault));
+    let failed = |fault: &io::Error| {
+        let errno = errno_of(fault);
+        Obstacle::at(name)(errno).because(format!("its command {program}: {}", errno.desc()))
+    };
     let mut command = Command::new(program);
     command.args(arguments).env_clear().env("PATH", super::super::environment::DEFAULT_PATH);
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped());
@@ -96,7 +103,15 @@ fn ask(argv: &[String]) -> Result<Vec<u8>, Obstacle> {
         Ok(content) if status.success() => Ok(content),
         Err(fault) => Err(failed(&fault)),
         // It said on standard error why it failed.
-        Ok(_) => Err(Obstacle::at(program)(Errno::EIO)),
+        Ok(_) => Err(Obstacle::at(name)(Errno::EIO).because(format!("its command {program} {}", ended(status)))),
+    }
+}
+
+fn ended(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with code {code}"),
+        (None, Some(signal)) => format!("was ended by {}", signal_name(signal)),
+        (None, None) => "ended".to_owned(),
     }
 }
 

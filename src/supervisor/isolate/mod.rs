@@ -9,6 +9,7 @@ pub(super) mod mount;
 pub(super) mod mounts;
 pub(super) mod namespaces;
 pub(super) mod network;
+mod path;
 pub(super) mod program;
 pub(super) mod syscall_groups;
 pub(super) mod syscalls;
@@ -17,24 +18,37 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use crate::run::SetupFailure;
+
 /// What could not be done, about which path.
 #[derive(Debug)]
 pub(super) struct Obstacle {
     pub path: Option<PathBuf>,
     pub errno: Errno,
+    /// What happened, where the number does not tell it.
+    pub detail: Option<String>,
 }
 
 impl Obstacle {
     /// An error about this path.
     pub fn at(path: impl AsRef<Path>) -> impl FnOnce(Errno) -> Self {
         let path = Some(path.as_ref().to_owned());
-        move |errno| Self { path, errno }
+        move |errno| Self { path, errno, detail: None }
+    }
+
+    /// The same, in words: no more than so many bytes of them.
+    pub fn because(self, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        while detail.len() > SetupFailure::DETAIL_LIMIT {
+            detail.pop();
+        }
+        Self { detail: Some(detail), ..self }
     }
 }
 
 impl From<Errno> for Obstacle {
     fn from(errno: Errno) -> Self {
-        Self { path: None, errno }
+        Self { path: None, errno, detail: None }
     }
 }
 

@@ -1,21 +1,27 @@
 //! The kernel's mount calls, the newer ones included, which neither the C library nor nix knows everywhere.
 
-use std::ffi::CString;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::AT_FDCWD;
 use nix::mount::MsFlags;
 
-use super::Obstacle;
+use super::{Obstacle, path};
 
 /// From linux/mount.h.
 const OPEN_TREE_CLONE: u32 = 1;
 const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x4;
-const MOVE_MOUNT_T_SYMLINKS: u32 = 0x10;
+const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
 const MOUNT_ATTR_RDONLY: u64 = 0x1;
+const MOUNT_ATTR_NOSUID: u64 = 0x2;
+const MOUNT_ATTR_NODEV: u64 = 0x4;
+const MOUNT_ATTR_NOEXEC: u64 = 0x8;
+const FSOPEN_CLOEXEC: u32 = 0x1;
+const FSCONFIG_SET_STRING: u32 = 1;
+const FSCONFIG_CMD_CREATE: u32 = 6;
+const FSMOUNT_CLOEXEC: u32 = 0x1;
 
 /// Nothing in it is a device, gains rights or is executed.
 pub(in crate::supervisor) const HARMLESS: MsFlags =
@@ -30,18 +36,37 @@ pub(in crate::supervisor) struct Tree(OwnedFd);
 impl Tree {
     /// Copies what is seen at `path`.
     pub fn copy(path: &Path) -> Result<Self, Obstacle> {
-        Self::copy_at(AT_FDCWD, path)
+        Self::open(path::find(path)?.as_fd(), c"").map_err(Obstacle::at(path))
     }
 
-    /// Copies what is seen at `path` in `directory`.
-    pub fn copy_at(directory: BorrowedFd<'_>, path: &Path) -> Result<Self, Obstacle> {
-        let name = c_path(path)?;
-        let flags = OPEN_TREE_CLONE | libc::O_CLOEXEC.cast_unsigned() | libc::AT_RECURSIVE.cast_unsigned();
-        // SAFETY: the path lives through the call; the others are integers.
+    /// Copies what is seen under this name in `directory`.
+    pub fn copy_at(directory: BorrowedFd<'_>, name: &Path) -> Result<Self, Obstacle> {
+        Self::open(directory, &c_path(name)?).map_err(Obstacle::at(name))
+    }
+
+    fn open(directory: BorrowedFd<'_>, name: &CStr) -> Result<Self, Errno> {
+        let of_place = libc::AT_RECURSIVE | libc::AT_EMPTY_PATH | libc::O_CLOEXEC;
+        let flags = OPEN_TREE_CLONE | of_place.cast_unsigned();
+        // SAFETY: the name lives through the call; the others are integers.
         let fd = unsafe { libc::syscall(libc::SYS_open_tree, directory.as_raw_fd(), name.as_ptr(), flags) };
-        let fd = Errno::result(fd).map_err(Obstacle::at(path))?;
-        // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).expect("descriptors are small")) }))
+        owned(fd).map(Self)
+    }
+
+    /// A new file system in memory, in which nothing can be made ([fsopen(2)], since Linux 5.2).
+    ///
+    /// [fsopen(2)]: https://man7.org/linux/man-pages/man2/fsopen.2.html
+    pub fn empty() -> Result<Self, Errno> {
+        // SAFETY: the name lives through the call.
+        let context = unsafe { libc::syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), FSOPEN_CLOEXEC) };
+        let context = owned(context)?;
+        for (key, value) in [(c"mode", c"000"), (c"size", c"4k"), (c"nr_inodes", c"2")] {
+            configure(&context, FSCONFIG_SET_STRING, key.as_ptr(), value.as_ptr())?;
+        }
+        configure(&context, FSCONFIG_CMD_CREATE, std::ptr::null(), std::ptr::null())?;
+        let attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+        // SAFETY: three integers.
+        let made = unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes) };
+        Ok(Self(owned(made)?))
     }
 
     /// Makes all of it read-only, where it will be put.
@@ -51,12 +76,11 @@ impl Tree {
 
     /// Puts it at `path`, over what is there.
     pub fn put(self, path: &Path) -> Result<(), Obstacle> {
-        let name = c_path(path)?;
-        let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS;
+        let (place, empty) = (path::find(path)?, c"".as_ptr());
+        let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
         // SAFETY: both paths live through the call; the others are integers.
-        let moved = unsafe {
-            libc::syscall(libc::SYS_move_mount, self.0.as_raw_fd(), c"".as_ptr(), libc::AT_FDCWD, name.as_ptr(), flags)
-        };
+        let moved =
+            unsafe { libc::syscall(libc::SYS_move_mount, self.0.as_raw_fd(), empty, place.as_raw_fd(), empty, flags) };
         Errno::result(moved).map(drop).map_err(Obstacle::at(path))
     }
 }
@@ -67,6 +91,24 @@ pub(in crate::supervisor) fn cover_read_only(path: &Path) -> Result<(), Obstacle
     let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
     nix::mount::mount(Some(path), path, none, bind, none).map_err(Obstacle::at(path))?;
     forbid_writing(path, true)
+}
+
+/// The descriptor that a system call has made.
+fn owned(made: libc::c_long) -> Result<OwnedFd, Errno> {
+    let fd = i32::try_from(Errno::result(made)?).expect("descriptors are small");
+    // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn configure(
+    context: &OwnedFd,
+    command: u32,
+    key: *const libc::c_char,
+    value: *const libc::c_char,
+) -> Result<(), Errno> {
+    // SAFETY: key and value are null, as the command wants it, or strings of the caller's, whose memory the kernel reads.
+    let done = unsafe { libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), command, key, value, 0) };
+    Errno::result(done).map(drop)
 }
 
 /// Makes what is mounted at `path` read-only, with all that is below it or, without `deep`, alone.

@@ -22,7 +22,16 @@ const PROC: &str = "/proc";
 const DEV: &str = "/dev";
 
 /// Parts of `/proc` that are about the machine, and so do not stay writable. The kernel need not have them all.
-const PROC_OF_THE_MACHINE: [&str; 5] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/acpi"];
+const PROC_OF_THE_MACHINE: [&str; 8] = [
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/irq",
+    "/proc/bus",
+    "/proc/acpi",
+    "/proc/fs",
+    "/proc/scsi",
+    "/proc/dynamic_debug",
+];
 
 /// Where programs keep what need not stay.
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
@@ -154,7 +163,7 @@ fn make_place(path: &Path, isolation: &Isolation) -> Result<(), Obstacle> {
 fn hide(path: &Path) -> Result<(), Obstacle> {
     let found = fs::metadata(path).map_err(|fault| Obstacle::at(path)(errno_of(&fault)))?;
     if found.is_dir() {
-        return mount("tmpfs", path, HARMLESS | MsFlags::MS_RDONLY, "mode=000,size=4k,nr_inodes=2");
+        return Tree::empty().map_err(Obstacle::at(path))?.put(path);
     }
     Tree::copy(Path::new("/dev/null"))?.put(path)
 }

@@ -129,7 +129,11 @@ const DEBUG: &[c_long] = &[
 
 const MODULE: &[c_long] = &[libc::SYS_delete_module, libc::SYS_finit_module, libc::SYS_init_module];
 
+/// open_tree_attr(2), since Linux 6.15: one of the numbers that all machines share, and younger than the C library's list.
+const SYS_OPEN_TREE_ATTR: c_long = 467;
+
 const MOUNT: &[c_long] = &[
+    SYS_OPEN_TREE_ATTR,
     libc::SYS_chroot,
     libc::SYS_fsconfig,
     libc::SYS_fsmount,

@@ -96,6 +96,7 @@ pub(in crate::supervisor) fn install(program: &Program) -> Result<(), Obstacle> 
 
 fn program(wanted: &Restrictions) -> Program {
     let (mut verdicts, others) = groups(&wanted.syscalls);
+    let makes_sockets = *verdicts.get(&libc::SYS_socket).unwrap_or(&others) == Verdict::Allow;
     // What a group denies stays denied; what it leaves is looked at more closely.
     let mut look = |number: c_long, closer: Verdict| {
         if *verdicts.get(&number).unwrap_or(&others) == Verdict::Allow {
@@ -117,6 +118,11 @@ fn program(wanted: &Restrictions) -> Program {
     if let Some(families) = &wanted.restrict_address_families {
         let numbers = families.iter().map(|family| family.number().cast_unsigned()).collect();
         look(libc::SYS_socket, Verdict::FirstArgumentAmong(numbers, Errno::EAFNOSUPPORT));
+    }
+    if wanted.restrict_address_families.is_some() || !makes_sockets {
+        // A ring makes sockets, connects and sends by itself, and no filter sees it (io_uring(7)). Programs that use one
+        // know kernels that have none.
+        look(libc::SYS_io_uring_setup, Verdict::Fail(Errno::ENOSYS));
     }
     compile(&verdicts, &others)
 }
@@ -173,6 +179,7 @@ mod tests {
             (libc::SYS_setns, 0, failing(Errno::EPERM)),
             (libc::SYS_socket, libc::AF_UNIX.cast_unsigned(), ALLOWED),
             (libc::SYS_socket, libc::AF_PACKET.cast_unsigned(), failing(Errno::EAFNOSUPPORT)),
+            (libc::SYS_io_uring_setup, 4, failing(Errno::ENOSYS)),
             (9999, 0, failing(Errno::EPERM)),
         ] {
             assert_eq!(ask(&strict, number, first), expected, "{number} {first:#x}");
@@ -197,8 +204,12 @@ mod tests {
             for number in 0..600 {
                 let ask =
                     |program: &Program| run(program, OWN_ARCHITECTURE, u32::try_from(number).unwrap(), 0) == ALLOWED;
-                assert_eq!(ask(&allows), allowed.contains(&number), "{group:?} {number}");
-                assert_eq!(ask(&denies), !denied.contains(&number), "{group:?} {number}");
+                // A ring makes sockets: it is there with them or not at all.
+                let with = if number == libc::SYS_io_uring_setup { libc::SYS_socket } else { number };
+                let is_allowed = allowed.contains(&number) && allowed.contains(&with);
+                let is_denied = denied.contains(&number) || denied.contains(&with);
+                assert_eq!(ask(&allows), is_allowed, "{group:?} {number}");
+                assert_eq!(ask(&denies), !is_denied, "{group:?} {number}");
             }
         }
     }

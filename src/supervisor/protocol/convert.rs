@@ -179,11 +179,12 @@ impl From<&Ending> for wire::Ending {
     fn from(ending: &Ending) -> Self {
         match ending {
             Ending::Exited { wait_status } => Self::Exited { wait_status: *wait_status },
-            Ending::SetupFailed(SetupFailure { step, path, errno, user }) => Self::SetupFailed {
+            Ending::SetupFailed(SetupFailure { step, path, errno, user, detail }) => Self::SetupFailed {
                 step: step.clone(),
                 path: path.as_ref().map(|path| path.to_string_lossy().into_owned()),
                 errno: *errno,
                 user: user.clone(),
+                detail: detail.clone(),
             },
             Ending::Unseen => Self::Unseen,
         }
@@ -194,8 +195,8 @@ impl From<wire::Ending> for Ending {
     fn from(ending: wire::Ending) -> Self {
         match ending {
             wire::Ending::Exited { wait_status } => Self::Exited { wait_status },
-            wire::Ending::SetupFailed { step, path, errno, user } => {
-                Self::SetupFailed(SetupFailure { step, path: path.map(Into::into), errno, user })
+            wire::Ending::SetupFailed { step, path, errno, user, detail } => {
+                Self::SetupFailed(SetupFailure { step, path: path.map(Into::into), errno, user, detail })
             }
             wire::Ending::Unseen => Self::Unseen,
         }

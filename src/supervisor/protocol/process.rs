@@ -92,6 +92,9 @@ struct Restrictions {
     lock_personality: bool,
     restrict_namespaces: bool,
     restrict_address_families: Option<BTreeSet<String>>,
+    /// Absent where nothing is taken away: a supervisor that does not know the key still takes the plan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    no_control_socket: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -267,6 +270,7 @@ impl From<&Isolation> for Restrictions {
                 .restrict_address_families
                 .as_ref()
                 .map(|families| names(families, AddressFamily::name)),
+            no_control_socket: !isolation.control_socket,
         }
     }
 }
@@ -309,6 +313,7 @@ impl TryFrom<Restrictions> for Isolation {
             lock_personality: said.lock_personality,
             restrict_namespaces: said.restrict_namespaces,
             restrict_address_families: families.transpose()?,
+            control_socket: !said.no_control_socket,
         })
     }
 }

@@ -221,6 +221,9 @@ pub enum Ending {
         /// Whose rights decided, when it was the job's user. Since version 3.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         user: Option<String>,
+        /// What happened, where the number does not tell it. Since version 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
     },
     /// Nobody saw the end.
     Unseen,

@@ -91,7 +91,7 @@ fn a_setup_failure_names_step_path_user_and_cause() {
         ("execute", libc::EACCES, Some("www"), "cannot execute /srv/app as user www: Permission denied"),
         ("execute", libc::ENOENT, Some("www"), "cannot execute /srv/app: No such file or directory"),
         // The daemon does this.
-        ("fetch credentials", libc::EACCES, None, "cannot fetch credentials /srv/app: Permission denied"),
+        ("fetch credential", libc::EACCES, None, "cannot fetch credential /srv/app: Permission denied"),
         ("set-up", 0, None, "cannot set-up /srv/app"),
     ];
     for (step, errno, user, expected) in table {
@@ -104,6 +104,17 @@ fn a_setup_failure_names_step_path_user_and_cause() {
         assert_eq!(wire.entry.explanation.as_deref(), Some(expected));
         assert_eq!(wire.attempt_records[0].setup_failure.as_ref().unwrap().message, expected);
     }
+}
+
+#[test]
+fn words_of_the_supervisors_stand_for_the_number() {
+    let failure = SetupFailure {
+        detail: Some("its command sh exited with code 7".to_owned()),
+        ..SetupFailure::of_daemon("fetch credential", Some("token".into()), libc::EIO)
+    };
+    assert_eq!(explain_setup(&failure), "cannot fetch credential token: its command sh exited with code 7");
+    let failure = SetupFailure::of_daemon("arrange mounts", Some("/srv/gone".into()), libc::ENOENT);
+    assert_eq!(explain_setup(&failure), "cannot arrange mounts at /srv/gone: No such file or directory");
 }
 
 #[test]

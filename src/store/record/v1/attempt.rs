@@ -83,6 +83,8 @@ pub(super) struct SetupFailure {
     errno: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -209,14 +211,15 @@ impl Ending {
 
 impl From<&run::SetupFailure> for SetupFailure {
     fn from(failure: &run::SetupFailure) -> Self {
-        let path = failure.path.as_deref().map(FilePath::from);
-        Self { step: failure.step.clone(), path, errno: failure.errno, user: failure.user.clone() }
+        let run::SetupFailure { step, path, errno, user, detail } = failure.clone();
+        Self { step, path: path.as_deref().map(FilePath::from), errno, user, detail }
     }
 }
 
 impl SetupFailure {
     fn into_domain(self) -> run::SetupFailure {
-        run::SetupFailure { step: self.step, path: self.path.map(FilePath::into), errno: self.errno, user: self.user }
+        let Self { step, path, errno, user, detail } = self;
+        run::SetupFailure { step, path: path.map(FilePath::into), errno, user, detail }
     }
 }
 
