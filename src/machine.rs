@@ -3,7 +3,7 @@
 //! Each feature is tried in a child that ends right after, as the daemon's own user and in the way in which jobs get it:
 //! for an ordinary user inside of a user namespace. The answer is kept: it does not change while the process lives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -26,7 +26,8 @@ pub fn of_this_process() -> Machine {
 /// The same, but nothing when nothing can be found out.
 pub fn found_out() -> Option<Machine> {
     static FOUND: OnceLock<Option<Machine>> = OnceLock::new();
-    FOUND.get_or_init(|| is_single_threaded().then(find_out)).clone()
+    let found = FOUND.get_or_init(|| is_single_threaded().then(find_out)).clone();
+    found.map(|found| Machine { processors: processors(), ..found })
 }
 
 /// What the supervisor of a state directory found out when it started; a machine that can do everything when there is no
@@ -44,7 +45,10 @@ pub fn of_supervisor(state_dir: &Path) -> Machine {
 /// When it cannot be read, or makes no sense.
 pub fn told(state_dir: &Path) -> io::Result<Option<Machine>> {
     match fs::read(state_dir.join(FILE)) {
-        Ok(text) => Ok(Some(serde_json::from_slice::<Findings>(&text)?.into())),
+        Ok(text) => {
+            let found = Machine::from(serde_json::from_slice::<Findings>(&text)?);
+            Ok(Some(Machine { processors: processors(), ..found }))
+        }
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(fault) => Err(fault),
     }
@@ -101,6 +105,7 @@ impl From<Findings> for Machine {
             hard_limits: limits.collect(),
             least_nice: findings.least_nice,
             least_oom_score: findings.least_oom_score,
+            processors: None,
         }
     }
 }
@@ -127,7 +132,26 @@ fn find_out() -> Machine {
     }
     let (hard_limits, is_root) = (hard_limits(), geteuid().is_root());
     let (least_nice, least_oom_score) = if is_root { (None, None) } else { (least_nice(), least_oom_score()) };
-    Machine { lacks, hard_limits, least_nice, least_oom_score }
+    Machine { lacks, hard_limits, least_nice, least_oom_score, processors: None }
+}
+
+/// The processors that are there now. They can be added and taken away while the machine runs, so that they are asked for
+/// anew each time. The *possible* ones would be those that could ever be added, which in virtual machines are hundreds; the
+/// ones that are *online* can be switched on and off by anybody with the right to it
+/// ([cputopology](https://docs.kernel.org/admin-guide/cputopology.html)).
+fn processors() -> Option<BTreeSet<u32>> {
+    let text = fs::read_to_string("/sys/devices/system/cpu/present").ok()?;
+    numbers(text.trim())
+}
+
+/// The kernel's lists of numbers, as in `0-3,8`.
+fn numbers(list: &str) -> Option<BTreeSet<u32>> {
+    let mut numbers = BTreeSet::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        numbers.extend(first.parse::<u32>().ok()?..=last.parse().ok()?);
+    }
+    Some(numbers)
 }
 
 /// Tries something in a child.
@@ -315,6 +339,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lists_of_processors_are_read() {
+        assert_eq!(numbers("0-2,8,10-11"), Some([0, 1, 2, 8, 10, 11].into()));
+        assert_eq!(numbers("0"), Some([0].into()));
+        assert_eq!((numbers(""), numbers("0-x")), (None, None));
+        let here = std::thread::available_parallelism().unwrap().get();
+        assert!(processors().is_none_or(|present| present.len() >= here));
+    }
+
+    #[test]
     fn what_is_told_is_found() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(of_supervisor(dir.path()), Machine::default());
@@ -323,6 +356,7 @@ mod tests {
             hard_limits: Rlimit::all().map(|limit| (limit, 5)).collect(),
             least_nice: Some(-3),
             least_oom_score: Some(100),
+            processors: processors(),
         };
         tell(dir.path(), &machine).unwrap();
         assert_eq!(of_supervisor(dir.path()), machine);

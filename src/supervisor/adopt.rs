@@ -9,11 +9,11 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
-use super::attempt::{Attempt, Main, MainEnd, News, Phase, RECORD_INTERVAL, Stop};
+use super::attempt::{Attempt, Left, Main, MainEnd, News, Phase, RECORD_INTERVAL, Stop};
 use super::clock;
 use super::directory::attempt_dir;
 use super::process::{Pidfd, Stat};
-use super::record::{Process, Record};
+use super::record::{Exited, Process, Record};
 use super::serve::{FoundRuns, OnDisk, Supervisor};
 use super::streams::Streams;
 use super::token::Key;
@@ -102,7 +102,8 @@ impl Supervisor {
             id: id.clone(),
             dir: dir.to_owned(),
             facts: record.facts.clone(),
-            phase: Phase::Left { next_look: clock::now().monotonic },
+            first: None,
+            phase: Phase::Left { what: Left::Behind, next_look: clock::now().monotonic },
             main: Main::Gone,
             tree,
             streams: Streams::dropping(pipes),
@@ -135,6 +136,7 @@ impl Supervisor {
             main,
             tree,
             streams: Streams::new(pipes, capture),
+            first: None,
             stop: match record.stopping {
                 None => Stop::None,
                 // The supervisor before this one has killed it, or died in the act.
@@ -190,12 +192,10 @@ impl Supervisor {
         {
             attempt.phase = Phase::Running(executed);
         }
-        let exited = record.as_ref().and_then(|record| record.exited);
-        let killed = record.as_ref().map(|record| record.leftovers.clone()).unwrap_or_default();
-        let failed = record.and_then(|record| record.setup_failure);
-        let exited = exited.map_or(Ending::Unseen, |wait_status| Ending::Exited { wait_status });
-        self.main_ended(key, failed.map_or(exited, Ending::SetupFailed), Usage::default());
-        self.told_killed(key, killed);
+        let (exited, failed) = record.map_or((None, None), |record| (record.exited, record.setup_failure));
+        let (ending, usage) = adopted_end(exited.as_ref());
+        self.main_ended(key, failed.map_or(ending, Ending::SetupFailed), usage);
+        self.told_killed(key, exited.map(|exited| exited.leftovers).unwrap_or_default());
     }
 }
 
@@ -210,11 +210,21 @@ fn adopt_main(process: Process) -> Main {
     }
 }
 
+/// The end of an adopted process, and what it used: known when the first process among the job's own wrote it down.
+fn adopted_end(exited: Option<&Exited>) -> (Ending, Usage) {
+    match exited {
+        Some(Exited { wait_status, usage, .. }) => {
+            (Ending::Exited { wait_status: *wait_status }, usage.unwrap_or_default())
+        }
+        None => (Ending::Unseen, Usage::default()),
+    }
+}
+
 fn adopted_phase(main: &Main, record: &Record, now: Now) -> Phase {
     match (main, record.executed, &record.setup_failure) {
         (Main::Gone, executed, None) => {
-            let ending = record.exited.map_or(Ending::Unseen, |wait_status| Ending::Exited { wait_status });
-            Phase::Ending(Box::new(MainEnd::new(ending, executed, Usage::default(), record.facts.on_leftover, now)))
+            let (ending, usage) = adopted_end(record.exited.as_ref());
+            Phase::Ending(Box::new(MainEnd::new(ending, executed, usage, record.facts.on_leftover, now)))
         }
         (_, _, Some(failure)) => {
             let ending = Ending::SetupFailed(failure.clone());

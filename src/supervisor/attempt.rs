@@ -40,6 +40,8 @@ pub(super) struct Attempt {
     pub main: Main,
     pub tree: Tree,
     pub streams: Streams,
+    /// Where the first process among the job's own tells of the program's end, until it has.
+    pub first: Option<File>,
     pub phase: Phase,
     pub stop: Stop,
     /// The timer that is set.
@@ -65,11 +67,24 @@ pub(super) enum Phase {
     Running(Executed),
     /// The main process has ended; the rest is being cleared away, or waited for.
     Ending(Box<MainEnd>),
-    /// The end was told, and processes go on that the job leaves behind. What they print is read and dropped, so that
-    /// they do not hang on a full pipe.
+    /// The end was told, and something of the attempt is still there. What it prints is read and dropped, so that it does not
+    /// hang on a full pipe.
     Left {
-        /// When to look next whether they still do.
+        what: Left,
+        /// When to look next whether it still is.
         next_look: Monotonic,
+    },
+}
+
+/// What is there after the end was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Processes that the job leaves behind, for as long as they like.
+    Behind,
+    /// The first process among the job's own, alone and on its way out.
+    Dying {
+        /// When it is given up, as something that hangs in the kernel.
+        give_up_at: Monotonic,
     },
 }
 
@@ -114,6 +129,9 @@ pub(super) struct MainEnd {
     pub on_leftover: OnLeftover,
     /// Those that were killed because they outlived the main process.
     pub killed: Killed,
+    /// Whether nothing of the job lives any more, although the main process does: it says so, being the first process among
+    /// the job's own.
+    pub alone: bool,
     pub give_up_at: Monotonic,
     pub next_look: Monotonic,
 }
@@ -157,7 +175,7 @@ impl Attempt {
     /// When time itself does something to the attempt.
     pub fn due(&self) -> Option<Monotonic> {
         match (&self.phase, self.stop) {
-            (Phase::Left { next_look }, _) => Some(*next_look),
+            (Phase::Left { next_look, .. }, _) => Some(*next_look),
             (Phase::Ending(end), stop) => {
                 let more = match stop {
                     _ if !self.awaits_leftovers() => None,
@@ -178,6 +196,14 @@ impl Attempt {
     /// When its time is up.
     pub fn timeout_at(&self, executed: Executed) -> Option<Monotonic> {
         self.facts.timeout.map(|timeout| executed.monotonic.saturating_add(timeout))
+    }
+
+    /// Whether the program has ended, or never began.
+    pub fn program_is_over(&self) -> bool {
+        match self.phase {
+            Phase::SettingUp(_) | Phase::Running(_) => false,
+            Phase::Ending(_) | Phase::Left { .. } => true,
+        }
     }
 
     /// Whether the main process has ended, and others are waited for.
@@ -243,6 +269,7 @@ impl MainEnd {
             status_until: now.monotonic.saturating_add(STATUS_PATIENCE),
             on_leftover,
             killed: Killed::default(),
+            alone: false,
             give_up_at: now.monotonic.saturating_add(GIVE_UP),
             next_look: now.monotonic,
         }

@@ -1,4 +1,4 @@
-//! Ending: stop ladders, reaping, clearing away, and keeping the end until it is acknowledged.
+//! Ending: stop ladders, reaping, and clearing away. How the end is told then is in [`ends`](super::ends).
 
 use std::io;
 
@@ -7,29 +7,27 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
 use super::attempt::{
-    Attempt, GIVE_UP, KILL_INTERVAL, Killed, LEFTOVER_INTERVAL, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop,
+    Attempt, GIVE_UP, KILL_INTERVAL, Killed, LEFTOVER_INTERVAL, Left, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop,
 };
 use super::clock;
-use super::isolate::credentials;
 use super::line::Line;
-use super::record::{self, Record, Stopping};
-use super::serve::{End, OnDisk, Supervisor, WRITE_INTERVAL};
+use super::record::{self, Exited, Record, Stopping};
+use super::serve::Supervisor;
 use super::streams::{DRAIN_BYTES, Heard};
 use super::token::Key;
 use super::tree::Look;
 use super::usage;
 use crate::clock::Monotonic;
 use crate::output::Stream;
-use crate::run::{AttemptEnd, AttemptId, Ending, Leftovers, Report, SetupFailure, StopReason, Usage};
+use crate::run::{Ending, Leftovers, SetupFailure, StopReason, Usage};
 use crate::spec::OnLeftover;
-use crate::supervisor::directory::attempt_dir;
 
 impl Supervisor {
     /// Begins the stop ladder. The first reason stays; a child that has not become its program is killed at once.
     pub fn stop(&mut self, key: Key, reason: StopReason) {
         let now = clock::now().monotonic;
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
-        let over = matches!(attempt.phase, Phase::Ending(_) | Phase::Left { .. }) && !attempt.awaits_leftovers();
+        let over = attempt.program_is_over() && !attempt.awaits_leftovers();
         if attempt.stop != Stop::None || over {
             return;
         }
@@ -62,7 +60,7 @@ impl Supervisor {
     pub fn on_time(&mut self, key: Key, now: Monotonic) {
         self.disarm(key);
         let Some(attempt) = self.attempts.get(&key) else { return };
-        let is_ending = matches!(attempt.phase, Phase::Ending(_) | Phase::Left { .. });
+        let is_ending = attempt.program_is_over();
         match (&attempt.phase, attempt.stop) {
             (Phase::Left { .. }, _) => self.look_at_ending = true,
             (Phase::Ending(end), stop) => {
@@ -105,20 +103,20 @@ impl Supervisor {
             self.hear_child(key);
             let Some(attempt) = self.attempts.get_mut(&key) else { continue };
             attempt.tree.main_ended();
-            let (wait_status, killed) = told_end(attempt).unwrap_or((wait_status, Leftovers::default()));
-            let ending = match &attempt.phase {
-                Phase::Running(_) => Ending::Exited { wait_status },
-                Phase::SettingUp(_) if attempt.stop != Stop::None => Ending::Exited { wait_status },
-                Phase::SettingUp(_) => Ending::SetupFailed(SetupFailure::of_daemon("set-up", None, 0)),
+            self.by_pid.remove(&pid);
+            if attempt.program_is_over() {
                 // Its end was told by itself; only its status was missing.
-                Phase::Ending(_) | Phase::Left { .. } => {
-                    self.by_pid.remove(&pid);
-                    continue;
-                }
+                continue;
+            }
+            let told = told_end(attempt);
+            let wait_status = told.as_ref().map_or(wait_status, |told| told.wait_status);
+            let ending = match attempt.executed() {
+                None if attempt.stop == Stop::None => Ending::SetupFailed(SetupFailure::of_daemon("set-up", None, 0)),
+                None | Some(_) => Ending::Exited { wait_status },
             };
             let resident_before = attempt.executed().and_then(|executed| executed.resident_bytes);
-            self.by_pid.remove(&pid);
-            self.main_ended(key, ending, usage::of_process(&used, resident_before));
+            let (killed, usage) = told.map(|told| (told.leftovers, told.usage)).unwrap_or_default();
+            self.main_ended(key, ending, usage.unwrap_or_else(|| usage::of_process(&used, resident_before)));
             self.told_killed(key, killed);
         }
         // An orphan may have been the last one of an attempt that is ending.
@@ -131,6 +129,11 @@ impl Supervisor {
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
         if let Phase::SettingUp(News::Pipe { pipe, .. }) = &attempt.phase
             && let Err(errno) = self.epoll.delete(pipe)
+        {
+            tracing::warn!(%errno, "cannot take a pipe out of epoll");
+        }
+        if let Some(pipe) = attempt.first.take()
+            && let Err(errno) = self.epoll.delete(&pipe)
         {
             tracing::warn!(%errno, "cannot take a pipe out of epoll");
         }
@@ -153,6 +156,13 @@ impl Supervisor {
         }
     }
 
+    /// What the first process among a job's own said: nobody is left but itself.
+    pub fn told_alone(&mut self, key: Key) {
+        if let Some(Attempt { phase: Phase::Ending(end), .. }) = self.attempts.get_mut(&key) {
+            end.alone = true;
+        }
+    }
+
     /// Looks at every attempt whose main process has ended.
     pub fn clear_all_away(&mut self) {
         if std::mem::take(&mut self.look_at_ending) {
@@ -170,6 +180,11 @@ impl Supervisor {
         if let Phase::Ending(end) = &mut attempt.phase {
             end.counted = attempt.tree.counted();
         }
+        if let Phase::Ending(end) = &attempt.phase
+            && end.alone
+        {
+            return self.tell_early(key, Left::Dying { give_up_at: now.saturating_add(GIVE_UP) });
+        }
         let gone = attempt.tree.gone(look).unwrap_or_else(|fault| {
             tracing::warn!(attempt = %attempt.id, %fault, "cannot see whether processes are left");
             true
@@ -177,7 +192,11 @@ impl Supervisor {
         let end = match &mut attempt.phase {
             Phase::Ending(end) => end,
             Phase::Left { .. } if gone => return self.forget_leftovers(key),
-            Phase::Left { next_look } => {
+            Phase::Left { what: Left::Dying { give_up_at }, .. } if *give_up_at <= now => {
+                tracing::error!(attempt = %attempt.id, "the first process of an attempt that is over does not end");
+                return self.forget_leftovers(key);
+            }
+            Phase::Left { next_look, .. } => {
                 *next_look = now.saturating_add(LEFTOVER_INTERVAL);
                 return self.arm(key);
             }
@@ -185,7 +204,7 @@ impl Supervisor {
         };
         let told = end.learn(&attempt.main, now);
         match (end.on_leftover, attempt.stop) {
-            (OnLeftover::Leave, Stop::None) if !gone && told => return self.leave_behind(key),
+            (OnLeftover::Leave, Stop::None) if !gone && told => return self.tell_early(key, Left::Behind),
             (OnLeftover::Wait, Stop::None | Stop::Signalled(_)) if !gone => {
                 end.waited = true;
                 end.next_look = now.saturating_add(LEFTOVER_INTERVAL);
@@ -207,103 +226,6 @@ impl Supervisor {
         }
         attempt.streams.read_rest(&mut self.buffer);
         self.finish(key);
-    }
-
-    /// Tells the end of an attempt whose other processes go on.
-    fn leave_behind(&mut self, key: Key) {
-        let now = clock::now();
-        let Some(attempt) = self.attempts.get_mut(&key) else { return };
-        attempt.streams.read_rest(&mut self.buffer);
-        let left = Phase::Left { next_look: now.monotonic.saturating_add(LEFTOVER_INTERVAL) };
-        let Phase::Ending(main) = std::mem::replace(&mut attempt.phase, left) else { return };
-        let end = AttemptEnd {
-            ending: main.ending,
-            stopped: None,
-            out_of_memory: main.counted.out_of_memory,
-            leftovers: main.killed.leftovers(),
-            started_at: main.executed.map(|executed| executed.wall),
-            ended_at: main.at,
-            usage: main.counted.over(main.usage),
-            output: attempt.streams.drop_from_now(now.wall),
-        };
-        let id = attempt.id.clone();
-        self.by_id.remove(&id);
-        self.left.insert(id.clone());
-        self.keep_end(id, end, OnDisk::NotYet);
-        self.arm(key);
-    }
-
-    /// The last process that an attempt left behind has ended.
-    fn forget_leftovers(&mut self, key: Key) {
-        self.disarm(key);
-        self.ending.remove(&key);
-        if let Some(mut attempt) = self.attempts.remove(&key) {
-            attempt.streams.finish(&self.epoll, clock::now().wall);
-            remove_credentials(&attempt);
-            self.left.remove(&attempt.id);
-            if !self.ends.contains_key(&attempt.id) {
-                self.journal.forget(&attempt.id);
-            }
-        }
-    }
-
-    fn finish(&mut self, key: Key) {
-        self.disarm(key);
-        let Some(mut attempt) = self.attempts.remove(&key) else { return };
-        remove_credentials(&attempt);
-        self.ending.remove(&key);
-        self.by_id.remove(&attempt.id);
-        if let Main::Child(pid) = attempt.main
-            && self.by_pid.get(&pid) == Some(&key)
-        {
-            // Killed during its set-up and not yet reaped; nobody asks for its status.
-            self.by_pid.remove(&pid);
-        }
-        let Phase::Ending(main) = attempt.phase else { return };
-        let now = clock::now().wall;
-        let end = AttemptEnd {
-            ending: main.ending,
-            stopped: attempt.stop.stopped(),
-            out_of_memory: main.counted.out_of_memory,
-            leftovers: main.killed.leftovers(),
-            started_at: main.executed.map(|executed| executed.wall),
-            ended_at: if main.waited { now } else { main.at },
-            usage: main.counted.over(main.usage),
-            output: attempt.streams.finish(&self.epoll, now),
-        };
-        self.keep_end(attempt.id, end, OnDisk::NotYet);
-    }
-
-    /// Writes an end down, tells it, and keeps it until it is acknowledged.
-    pub fn keep_end(&mut self, id: AttemptId, end: AttemptEnd, on_disk: OnDisk) {
-        let report = Report::Ended { attempt: id.clone(), end: Box::new(end.clone()) };
-        let mut kept = End { end, on_disk };
-        self.write_end(&id, &mut kept);
-        self.ends.insert(id, kept);
-        self.report(&report);
-    }
-
-    fn write_end(&self, id: &AttemptId, kept: &mut End) {
-        if kept.on_disk == OnDisk::NotYet {
-            let dir = attempt_dir(&self.host.runs, id);
-            match record::add(&dir, &Line::Ended(Box::new((&kept.end).into()))) {
-                Ok(()) => kept.on_disk = OnDisk::Yes,
-                Err(fault) => tracing::warn!(attempt = %id, %fault, "cannot write the end down; it is tried again"),
-            }
-        }
-    }
-
-    /// Tries again to write down what the disk did not take.
-    pub fn write_ends(&mut self, now: Monotonic) {
-        if now < self.write_again_at || !self.has_unwritten() {
-            return;
-        }
-        self.write_again_at = now.saturating_add(WRITE_INTERVAL);
-        let mut ends = std::mem::take(&mut self.ends);
-        for (id, kept) in &mut ends {
-            self.write_end(id, kept);
-        }
-        self.ends = ends;
     }
 
     /// Reads what a program printed, once.
@@ -328,7 +250,7 @@ impl Supervisor {
         }
     }
 
-    fn disarm(&mut self, key: Key) {
+    pub fn disarm(&mut self, key: Key) {
         if let Some(at) = self.attempts.get_mut(&key).and_then(|attempt| attempt.armed.take()) {
             self.timers.remove(&(at, key));
         }
@@ -347,7 +269,7 @@ fn signal(attempt: &Attempt, signal: Signal) {
 }
 
 /// What the first process among a job's own wrote down of the program's end, and of what it killed.
-fn told_end(attempt: &Attempt) -> Option<(i32, Leftovers)> {
+fn told_end(attempt: &Attempt) -> Option<Exited> {
     if !attempt.facts.own_processes {
         return None;
     }
@@ -355,7 +277,7 @@ fn told_end(attempt: &Attempt) -> Option<(i32, Leftovers)> {
         tracing::error!(attempt = %attempt.id, %fault, "cannot read the record of an attempt");
         None
     });
-    record.and_then(|record| Some((record.exited?, record.leftovers)))
+    record.and_then(|record| record.exited)
 }
 
 /// Remembers who is about to be killed only because the program has ended, and not because the attempt is being stopped.
@@ -366,15 +288,6 @@ fn note_leftovers(attempt: &mut Attempt, look: &mut Look) {
             Ok(processes) => end.killed.note(processes),
             Err(fault) => tracing::warn!(attempt = %attempt.id, %fault, "cannot list what an attempt left behind"),
         }
-    }
-}
-
-/// Secrets that lie in a directory go with the attempt.
-fn remove_credentials(attempt: &Attempt) {
-    if let Some(directory) = &attempt.facts.credentials
-        && let Err(fault) = credentials::remove_directory(directory)
-    {
-        tracing::error!(attempt = %attempt.id, path = %directory.display(), %fault, "cannot remove credentials");
     }
 }
 

@@ -13,12 +13,14 @@ use nix::unistd::Pid;
 use super::account::Account;
 use super::cgroup::Hierarchy;
 use super::isolate::credentials;
-use super::process;
+use super::process::{self, Pidfd};
 use crate::clock::BootId;
 
 /// Facts that stay the same as long as the supervisor runs.
 pub(super) struct Host {
     pub pid: Pid,
+    /// The supervisor itself, so that a child sees whether it still lives.
+    pub supervisor: Pidfd,
     pub boot: BootId,
     /// Below it lie the attempts' directories.
     pub runs: PathBuf,
@@ -55,6 +57,7 @@ impl Host {
         let own = Account::own();
         Ok(Self {
             pid: Pid::this(),
+            supervisor: Pidfd::open(Pid::this())?,
             boot: process::boot_id()?,
             runs,
             credentials_base: credentials::base(socket_dir, own.uid.is_root()),

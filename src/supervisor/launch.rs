@@ -23,7 +23,7 @@ use super::fork::{Fork, fork_apart, fork_into};
 use super::isolate::{credentials, namespaces};
 use super::limits;
 use super::line::Line;
-use super::record::{self, Executed, Facts};
+use super::record::{self, Executed, Exited, Facts};
 use super::serve::{OnDisk, Supervisor};
 use super::streams::{PIPE_EVENTS, Streams};
 use super::token::{Key, Token};
@@ -36,6 +36,7 @@ use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, Leftovers, OutputSum
 struct Ends {
     streams: [OwnedFd; 2],
     status: File,
+    first: Option<File>,
 }
 
 /// A step on the supervisor's side that failed.
@@ -110,6 +111,7 @@ impl Supervisor {
                     main: Main::Child(main),
                     tree,
                     streams: Streams::new(ends.streams.map(Some), capture),
+                    first: ends.first,
                     phase: Phase::SettingUp(News::Pipe { pipe: ends.status, heard: Vec::new() }),
                     stop: Stop::None,
                     armed: None,
@@ -136,7 +138,9 @@ impl Supervisor {
     ) -> Result<(Facts, Pid, Ends), SetupFailure> {
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| failure("create pipes", None)(errno.into()));
         let (stdout, stderr, status) = (pipe()?, pipe()?, pipe()?);
-        for end in [&stdout.0, &stderr.0, &status.0] {
+        let own_processes = !plan.process.isolation.processes_visible;
+        let first = if own_processes { Some(pipe()?) } else { None };
+        for end in [&stdout.0, &stderr.0, &status.0].into_iter().chain(first.iter().map(|(end, _)| end)) {
             set_nonblocking(end).map_err(|errno| failure("create pipes", None)(errno.into()))?;
         }
         let inode = |end: &OwnedFd| fstat(end).map(|stat| stat.st_ino).map_err(io::Error::from);
@@ -153,7 +157,7 @@ impl Supervisor {
             cgroup: cgroup.map(|cgroup| cgroup.path().to_owned()),
             pipes: inodes.map_err(failure("create pipes", None))?,
             on_leftover: plan.process.on_leftover,
-            own_processes: !plan.process.isolation.processes_visible,
+            own_processes,
             credentials: match &credentials {
                 Some(CredentialsPlace::Directory(directory)) => Some(directory.clone()),
                 Some(CredentialsPlace::Mount(_)) | None => None,
@@ -167,12 +171,14 @@ impl Supervisor {
             }
             (Some(_), Entry::Born) | (None, _) => None,
         };
-        let hands = Hands { record, status: status.1.into(), streams: [stdout.1, stderr.1], procs };
+        let (heard, said) = first.unzip();
+        let (first, said) = (heard.map(File::from), said.map(File::from));
+        let hands = Hands { record, status: status.1.into(), streams: [stdout.1, stderr.1], first: said, procs };
         let filter = self.filters.of(&plan.process.isolation);
         let launch =
             Launch { invocation: &facts.invocation, credentials: credentials.as_ref(), filter: filter.as_deref() };
         let main = self.fork(plan, launch, hands, cgroup)?;
-        Ok((facts, main, Ends { streams: [stdout.0, stderr.0], status: status.0.into() }))
+        Ok((facts, main, Ends { streams: [stdout.0, stderr.0], status: status.0.into(), first }))
     }
 
     fn fork(
@@ -228,6 +234,9 @@ impl Supervisor {
         let key = self.new_key();
         if let Phase::SettingUp(News::Pipe { pipe, .. }) = &attempt.phase {
             self.watch(pipe, Token::Status(key));
+        }
+        if let Some(pipe) = &attempt.first {
+            self.watch(pipe, Token::First(key));
         }
         for stream in [Stream::Stdout, Stream::Stderr] {
             if let Some(pipe) = attempt.streams.pipe(stream) {
@@ -285,6 +294,31 @@ impl Supervisor {
         }
     }
 
+    /// Hears that a program has ended and that nothing of its job lives any more, from the first process among the job's own,
+    /// which is on its way out. Should that say nothing, its status tells when it is reaped.
+    pub fn hear_first(&mut self, key: Key) {
+        let Some(attempt) = self.attempts.get_mut(&key) else { return };
+        let Some(mut pipe) = attempt.first.take() else { return };
+        if let Err(errno) = self.epoll.delete(&pipe) {
+            tracing::warn!(%errno, "cannot take a pipe out of epoll");
+        }
+        let mut heard = Vec::new();
+        match read_all(&mut pipe, &mut heard) {
+            Ok(()) => {}
+            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {}
+            Err(fault) => tracing::error!(attempt = %attempt.id, %fault, "cannot hear the first process"),
+        }
+        let Some(Line::Exited(exited)) = Line::parse(&heard) else { return };
+        let exited = Exited::from(exited);
+        // What it said before may not have been read yet.
+        self.hear_child(key);
+        if let Some(Attempt { phase: Phase::Running(_), .. }) = self.attempts.get(&key) {
+            let usage = exited.usage.unwrap_or_default();
+            self.main_ended(key, Ending::Exited { wait_status: exited.wait_status }, usage);
+            self.told_alone(key);
+        }
+    }
+
     /// An attempt's program was executed.
     pub fn runs(&mut self, key: Key, executed: Executed) {
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
@@ -332,7 +366,7 @@ impl Said {
         lines.fold(Self::Nothing, |said, line| match line {
             Line::Executing(executed) => executed.try_into().map_or(said, Self::Executed),
             Line::SetupFailed(failed) => Self::Failed(failed.into()),
-            Line::Asked(_) | Line::Process(_) | Line::Exited { .. } | Line::Stopping(_) | Line::Ended(_) => said,
+            Line::Asked(_) | Line::Process(_) | Line::Exited(_) | Line::Stopping(_) | Line::Ended(_) => said,
         })
     }
 }

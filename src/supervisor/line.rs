@@ -32,13 +32,7 @@ pub(super) enum Line {
     /// Its program is about to be executed.
     Executing(Executing),
     /// Its program has ended, seen by the first process among the job's own.
-    Exited {
-        /// As waitpid gave it.
-        wait_status: i32,
-        /// Processes that outlived it and are killed.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        leftovers: Option<Leftovers>,
-    },
+    Exited(Exited),
     /// It is being stopped.
     Stopping(Stopping),
     /// Its program was not executed.
@@ -89,6 +83,19 @@ pub(super) struct Executing {
     monotonic_nanos: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resident_bytes: Option<u64>,
+}
+
+/// The program's end.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Exited {
+    /// As waitpid gave it.
+    wait_status: i32,
+    /// Processes that outlived it and are killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leftovers: Option<Leftovers>,
+    /// What it and its descendants used that had been waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    usage: Option<Used>,
 }
 
 /// The stop ladder.
@@ -155,11 +162,6 @@ enum StopReason {
 }
 
 impl Line {
-    /// The program has ended; what outlived it is killed.
-    pub fn exited(wait_status: i32, leftovers: &crate::run::Leftovers) -> Self {
-        Self::Exited { wait_status, leftovers: (!leftovers.is_empty()).then(|| leftovers.into()) }
-    }
-
     /// The line with its newline.
     pub fn encode(&self) -> Vec<u8> {
         let mut line = serde_json::to_vec(self).expect("lines have text keys");
@@ -229,6 +231,20 @@ impl TryFrom<Asked> for Facts {
             credentials: asked.credentials.map(Into::into),
             control_socket: !asked.no_control_socket,
         })
+    }
+}
+
+impl From<&record::Exited> for Exited {
+    fn from(exited: &record::Exited) -> Self {
+        let leftovers = (!exited.leftovers.is_empty()).then(|| (&exited.leftovers).into());
+        Self { wait_status: exited.wait_status, leftovers, usage: exited.usage.as_ref().map(Into::into) }
+    }
+}
+
+impl From<Exited> for record::Exited {
+    fn from(exited: Exited) -> Self {
+        let leftovers = exited.leftovers.map(Into::into).unwrap_or_default();
+        Self { wait_status: exited.wait_status, leftovers, usage: exited.usage.map(Into::into) }
     }
 }
 

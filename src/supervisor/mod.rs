@@ -69,6 +69,7 @@ mod connection;
 mod detach;
 mod directory;
 mod ending;
+mod ends;
 mod engines;
 mod environment;
 mod environment_file;

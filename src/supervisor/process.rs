@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{getsockopt, sockopt::PeerPidfd};
 use nix::unistd::Pid;
@@ -203,6 +204,15 @@ impl Pidfd {
         }
     }
 
+    /// Whether the process has ended, be it reaped or not.
+    ///
+    /// # Errors
+    /// When the kernel does not say.
+    pub fn has_ended(&self) -> Result<bool, Errno> {
+        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        Ok(poll(&mut fds, PollTimeout::ZERO)? > 0)
+    }
+
     /// The wait status, once the process has ended *and* its parent has asked for it; kernels since 6.15 keep it in the
     /// handle for whoever else wants to know (`PIDFD_GET_INFO` in linux/pidfd.h). `None` before, and on older ones.
     pub fn wait_status(&self) -> Option<i32> {
@@ -259,9 +269,10 @@ mod tests {
     fn a_handle_knows_that_its_process_ended() {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let handle = Pidfd::open(Pid::from_raw(child.id() as i32)).unwrap();
-        assert_eq!(handle.wait_status(), None);
+        assert_eq!((handle.wait_status(), handle.has_ended()), (None, Ok(false)));
         handle.signal(Signal::SIGKILL).unwrap();
         child.wait().unwrap();
+        assert_eq!(handle.has_ended(), Ok(true));
         handle.signal(Signal::SIGKILL).unwrap();
         // Kernels before 6.15 do not tell.
         assert!(matches!(handle.wait_status(), Some(9) | None));

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use super::line::{Asked, Line};
 use super::process::Stat;
 use crate::clock::{BootId, Monotonic, Timestamp};
-use crate::run::{AttemptEnd, Leftovers, SetupFailure, StopReason};
+use crate::run::{AttemptEnd, Leftovers, SetupFailure, StopReason, Usage};
 use crate::spec::{OnLeftover, OutputPolicy, StopPolicy};
 
 /// The file's name in the attempt's directory.
@@ -22,10 +22,7 @@ pub(super) struct Record {
     pub facts: Facts,
     pub process: Option<Process>,
     pub executed: Option<Executed>,
-    /// The program's wait status, as the first process among its own wrote it down.
-    pub exited: Option<i32>,
-    /// What outlived the program and was killed, likewise.
-    pub leftovers: Leftovers,
+    pub exited: Option<Exited>,
     pub stopping: Option<Stopping>,
     pub setup_failure: Option<SetupFailure>,
     pub end: Option<AttemptEnd>,
@@ -77,6 +74,16 @@ pub(super) struct Executed {
     pub resident_bytes: Option<u64>,
 }
 
+/// The program's end, as the first process among its own saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Exited {
+    pub wait_status: i32,
+    /// What outlived the program and was killed.
+    pub leftovers: Leftovers,
+    /// What the program and its descendants used; absent in records of older versions.
+    pub usage: Option<Usage>,
+}
+
 /// How far the stop ladder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stopping {
@@ -99,16 +106,8 @@ impl Record {
         let mut lines = text.split_inclusive(|&byte| byte == b'\n').filter_map(Line::parse);
         let Some(Line::Asked(asked)) = lines.next() else { return Ok(None) };
         let Ok(facts) = Facts::try_from(asked) else { return Ok(None) };
-        let empty = Self {
-            facts,
-            process: None,
-            executed: None,
-            exited: None,
-            leftovers: Leftovers::default(),
-            stopping: None,
-            setup_failure: None,
-            end: None,
-        };
+        let empty =
+            Self { facts, process: None, executed: None, exited: None, stopping: None, setup_failure: None, end: None };
         Ok(Some(lines.fold(empty, Self::with)))
     }
 
@@ -117,10 +116,7 @@ impl Record {
             Line::Asked(_) => {}
             Line::Process(process) => self.process = Some(process.into()),
             Line::Executing(executed) => self.executed = executed.try_into().ok(),
-            Line::Exited { wait_status, leftovers } => {
-                self.exited = Some(wait_status);
-                self.leftovers = leftovers.map(Into::into).unwrap_or_default();
-            }
+            Line::Exited(exited) => self.exited = Some(exited.into()),
             Line::Stopping(stopping) => self.stopping = Some(stopping.into()),
             Line::SetupFailed(failure) => self.setup_failure = Some(failure.into()),
             Line::Ended(end) => self.end = (*end).try_into().ok(),
@@ -158,8 +154,7 @@ mod tests {
 
     use super::*;
     use crate::run::{
-        ContextSwitches, CpuTime, Ending, IoBytes, MemoryMeasure, OutOfMemory, OutputSummary, PeakMemory, Rung,
-        Stopped, Usage,
+        ContextSwitches, CpuTime, Ending, IoBytes, MemoryMeasure, OutOfMemory, OutputSummary, PeakMemory, Rung, Stopped,
     };
 
     fn facts() -> Facts {
@@ -214,6 +209,8 @@ mod tests {
         drop(begin(dir.path(), &facts()).unwrap());
         add(dir.path(), &Line::Process(process.into())).unwrap();
         add(dir.path(), &Line::Executing(executed.into())).unwrap();
+        let exited = Exited { wait_status: 9, leftovers: end().leftovers, usage: Some(end().usage) };
+        add(dir.path(), &Line::Exited((&exited).into())).unwrap();
         add(dir.path(), &Line::Stopping(stopping.into())).unwrap();
         add(dir.path(), &Line::SetupFailed((&failure).into())).unwrap();
         add(dir.path(), &Line::Ended(Box::new((&end()).into()))).unwrap();
@@ -221,6 +218,7 @@ mod tests {
         assert_eq!(record.facts, facts());
         assert_eq!(record.process, Some(process));
         assert_eq!(record.executed, Some(executed));
+        assert_eq!(record.exited, Some(exited));
         assert_eq!(record.stopping, Some(stopping));
         assert_eq!(record.setup_failure, Some(failure));
         assert_eq!(record.end, Some(end()));

@@ -12,7 +12,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
 
-use super::attempt::{Attempt, Phase};
+use super::attempt::{Attempt, Left, Phase};
 use super::clock;
 use super::engines::Engines;
 use super::host::Host;
@@ -247,6 +247,7 @@ impl Supervisor {
             Token::Listener => self.accept(),
             Token::Engine(key) => self.hear_engine(key),
             Token::Status(key) => self.hear_child(key),
+            Token::First(key) => self.hear_first(key),
             Token::Output(key, stream) => self.drain(key, stream),
             Token::Adopted(key) => self.hear_adopted(key),
         }
@@ -303,10 +304,15 @@ impl Supervisor {
     }
 
     fn is_done(&self) -> bool {
+        let over = |attempt: &Attempt| match attempt.phase {
+            Phase::SettingUp(_) | Phase::Running(_) | Phase::Ending(_) => false,
+            Phase::Left { what: Left::Behind, .. } => true,
+            Phase::Left { what: Left::Dying { give_up_at }, .. } => give_up_at <= clock::now().monotonic,
+        };
         match self.mode {
             Mode::Serving => self.makes_room(),
             Mode::Idle { since } => !self.stay && clock::now().monotonic.saturating_since(since) >= LINGER,
-            Mode::GoingDown => self.attempts.values().all(|attempt| matches!(attempt.phase, Phase::Left { .. })),
+            Mode::GoingDown => self.attempts.values().all(over),
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) enum Token {
     Engine(Key),
     /// A child speaks, or became its program.
     Status(Key),
+    /// The first process among a job's own speaks, or has ended.
+    First(Key),
     /// A program printed.
     Output(Key, Stream),
     /// An adopted process ended.
@@ -45,6 +47,7 @@ impl Token {
             Self::Output(key, Stream::Stdout) => (4, key.0),
             Self::Output(key, Stream::Stderr) => (5, key.0),
             Self::Adopted(key) => (6, key.0),
+            Self::First(key) => (7, key.0),
         };
         key * Self::KINDS + kind
     }
@@ -59,6 +62,7 @@ impl Token {
             4 => Self::Output(key, Stream::Stdout),
             5 => Self::Output(key, Stream::Stderr),
             6 => Self::Adopted(key),
+            7 => Self::First(key),
             kind => unreachable!("the kernel returns what `encode` gave it, and never {kind}"),
         }
     }
@@ -79,6 +83,7 @@ mod tests {
             Token::Output(key, Stream::Stdout),
             Token::Output(key, Stream::Stderr),
             Token::Adopted(key),
+            Token::First(key),
         ];
         for token in tokens {
             assert_eq!(Token::decode(token.encode()), token);

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use nix::sys::resource::{UsageWho, getrusage};
+
 use crate::run::{ContextSwitches, CpuTime, IoBytes, MemoryMeasure, OutOfMemory, PeakMemory, Usage};
 
 /// How much larger than the child before execution a process must have been to be told from it. The kernel counts
@@ -35,6 +37,15 @@ pub(super) fn of_process(used: &libc::rusage, resident_before_bytes: Option<u64>
         context_switches: Some(ContextSwitches { voluntary: count(used.ru_nvcsw), involuntary: count(used.ru_nivcsw) }),
         peak_processes: None,
     }
+}
+
+/// What this process's descendants used that it has waited for. They were made from it, and its own resident set is what they
+/// had before they became programs.
+pub(super) fn of_reaped() -> Usage {
+    let used = |who| getrusage(who).ok();
+    let before = used(UsageWho::RUSAGE_SELF).and_then(|own| u64::try_from(own.max_rss()).ok());
+    let before = before.map(|kilobytes| kilobytes.saturating_mul(1024));
+    used(UsageWho::RUSAGE_CHILDREN).map_or_else(Usage::default, |used| of_process(used.as_ref(), before))
 }
 
 /// What a cgroup counted, and whether the kernel killed in it. Files of controllers that are not there say nothing.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use jobsd::run::AttemptId;
+use jobsd::run::{AttemptId, Ending};
 use jobsd::spec::{Isolation, ProcessSpec, Profile};
 use jobsd::supervisor::Request;
+use nix::sys::signal::{Signal, kill};
 
 use crate::world::{World, is_root, wait_for};
 use crate::{job, worlds};
@@ -105,9 +106,32 @@ fn nothing_is_left_after_many_runs() {
     }
 }
 
-/// Orphans are reaped, and the last acknowledgement is heard.
+/// The end of a run that sees no others is told while its first process, alone by then, is on its way out. A supervisor that
+/// is told to leave waits for that.
+#[test]
+fn a_supervisor_that_leaves_leaves_no_cgroup() {
+    let mut world = World::new();
+    for round in 1..=10 {
+        let mut plan = job("leaving", "true", ProcessSpec::default());
+        plan.process.isolation = Isolation::of_profile(Profile::Strict);
+        plan.attempt.run = format!("leaving/{round}").parse().unwrap();
+        let end = world.run(&plan);
+        assert_eq!(end.ending, Ending::Exited { wait_status: 0 });
+        kill(world.pid(), Signal::SIGTERM).unwrap();
+        let mut supervisor = world.supervisor.take().unwrap();
+        assert!(supervisor.wait().unwrap().success());
+        assert_eq!(cgroups_of(&world), BTreeSet::new(), "round {round}");
+        world.start();
+        world.connect();
+    }
+}
+
+/// Orphans are reaped, what is over is cleared away, and the last acknowledgement is heard.
 fn settle(world: &World) {
-    wait_for("the supervisor has no children", || Traces::of(world).children.is_empty());
+    wait_for("the supervisor has nothing to look after", || {
+        let traces = Traces::of(world);
+        traces.children.is_empty() && traces.cgroups.is_empty()
+    });
 }
 
 /// Whether a process of this supervisor's runs lives: they carry its state directory in no place but their environment.

@@ -14,6 +14,7 @@ mod line;
 mod notify;
 mod outlook;
 mod output;
+mod processes;
 mod readme;
 mod reload;
 mod reporting;

@@ -138,6 +138,28 @@ fn a_killed_supervisors_runs_are_adopted() {
     assert_eq!((printed.as_slice(), end.output.bytes), (&b"begun\ndone\n"[..], 11));
 }
 
+/// The first process among a job's own writes down how the program ended and what it used: so that is known on every kernel.
+#[test]
+fn an_adopted_run_among_processes_of_its_own_tells_how_it_ended_and_what_it_used() {
+    if !is_root("an_adopted_run_among_processes_of_its_own_tells_how_it_ended_and_what_it_used") {
+        return;
+    }
+    let mut world = World::new();
+    let mut plan = plan("apart", &["sh", "-c", &counting(&world)]);
+    plan.process.isolation.processes_visible = false;
+    world.launch(&plan);
+    world.started(&plan.attempt);
+    wait_for("it runs", || world.path("running").exists());
+    world.kill_supervisor();
+    world.start();
+    world.connect();
+    go(&world);
+    let end = world.ended(&plan.attempt);
+    assert_eq!(end.ending, Ending::Exited { wait_status: 0x500 });
+    assert!(end.usage.context_switches.is_some_and(|switches| switches.voluntary > 0), "{:?}", end.usage);
+    assert!(end.usage.peak_memory.is_some(), "{:?}", end.usage);
+}
+
 #[test]
 fn a_program_that_prints_survives_the_supervisor_and_loses_nothing() {
     let mut world = World::new();

@@ -21,6 +21,7 @@ fn told() -> tempfile::TempDir {
         hard_limits: BTreeMap::from([(Rlimit::from_name("nofile").unwrap(), 4096)]),
         least_nice: Some(-3),
         least_oom_score: None,
+        processors: None,
     };
     let directory = tempfile::tempdir().unwrap();
     machine::tell(directory.path(), &machine).unwrap();

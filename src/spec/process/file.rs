@@ -98,6 +98,7 @@ impl ProcessFile {
             self.check_rights(machine, findings);
         }
         self.check_limits(machine, findings);
+        self.check_processors(machine, findings);
         ProcessSpec {
             attributes: Attributes {
                 umask: value(self.umask),
@@ -163,6 +164,17 @@ impl ProcessFile {
         let raised = self.rlimits.as_ref().and_then(|said| Some((said, said.value.iter().find_map(above)?)));
         if let Some((said, limit)) = raised {
             refuse(Some(said as _), &format!("`rlimits.{}` above the limit that jobsd itself has", limit.name()));
+        }
+    }
+
+    fn check_processors(&self, machine: &Machine, findings: &mut Findings) {
+        let (Some(said), Some(present)) = (&self.cpu_affinity, &machine.processors) else { return };
+        if let Some(absent) = said.value.difference(present).next() {
+            let problem =
+                Problem::new(format!("`cpu_affinity` names processor {absent}, which this machine does not have"));
+            let (first, last) = (present.first().copied().unwrap_or(0), present.last().copied().unwrap_or(0));
+            let hint = format!("it has {first} to {last}; of one that is added later, `jobctl reload` knows");
+            findings.add_at(said.span.clone(), problem.hint(hint));
         }
     }
 

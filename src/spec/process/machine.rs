@@ -1,6 +1,6 @@
 //! [`Machine`]: what the kernel lets the daemon do for its jobs, as far as job files depend on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::attributes::Rlimit;
 use super::limits::Controller;
@@ -16,6 +16,8 @@ pub struct Machine {
     pub least_nice: Option<i32>,
     /// The least `oom_score_adjust` that a job may have, where there is a bound: as above.
     pub least_oom_score: Option<i32>,
+    /// The processors that there are, also those that are switched off; `None` where nobody says, and any may be named.
+    pub processors: Option<BTreeSet<u32>>,
 }
 
 /// Something that a key of a job file may need.

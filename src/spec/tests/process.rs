@@ -268,6 +268,19 @@ fn what_an_ordinary_user_may_depends_on_what_the_daemon_was_given() {
 }
 
 #[test]
+fn processors_that_are_not_there_are_a_fault() {
+    let machine = |processors| Machine { processors, ..Machine::default() };
+    let two = machine(Some([0, 1].into()));
+    let faults = alice_reads(&two, "cpu_affinity = [0, \"1-3\"]").expect_err("there are no four").plain();
+    assert!(faults.contains("`cpu_affinity` names processor 2, which this machine does not have"), "{faults}");
+    assert!(faults.contains("it has 0 to 1;"), "{faults}");
+    for (machine, line) in [(&two, "cpu_affinity = [0, 1]"), (&two, "nice = 5"), (&machine(None), "cpu_affinity = [7]")]
+    {
+        assert!(alice_reads(machine, line).is_ok(), "{line}");
+    }
+}
+
+#[test]
 fn secrets_do_not_show() {
     for lines in ["stdin = 'hunter2'\nnice = 99", "[credentials]\nkey = 'hunter2'"] {
         let faults = read_as_root(&format!("command = 'true'\n{lines}"), "").unwrap_err();

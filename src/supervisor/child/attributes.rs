@@ -48,7 +48,11 @@ impl Child<'_> {
             // A processor beyond what the C library's set holds is none that this machine has.
             set.set(*cpu as usize)?;
         }
-        Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+        sched_setaffinity(Pid::from_raw(0), &set).map_err(|errno| match errno {
+            // Those that are not there are passed over, as long as one is.
+            Errno::EINVAL => Obstacle::from(errno).because("none of these processors is there and switched on"),
+            _ => errno.into(),
+        })
     }
 
     pub(super) fn set_cpu_scheduling(&mut self) -> Result<(), Obstacle> {

@@ -195,6 +195,8 @@ pub(super) struct Hands {
     pub status: File,
     /// The writing ends of the pipes of standard output and standard error.
     pub streams: [OwnedFd; 2],
+    /// The pipe by which the first process among the job's own tells of the program's end, when there will be one.
+    pub first: Option<File>,
     /// `cgroup.procs`, when the child has to move itself.
     pub procs: Option<File>,
 }
@@ -264,10 +266,9 @@ impl<'a> Child<'a> {
         self.hands.record.write_all(&Line::Process(process.into()).encode()).map_err(broken)
     }
 
-    /// By the host's numbers: in a process namespace of its own the parent has none.
+    /// By a handle: in a process namespace of its own the parent has no number.
     fn check_supervisor(&mut self) -> Result<(), Obstacle> {
-        let parent = Stat::read_own().map_err(broken)?.parent;
-        if parent == self.host.pid { Ok(()) } else { Err(Errno::ESRCH.into()) }
+        if self.host.supervisor.has_ended()? { Err(Errno::ESRCH.into()) } else { Ok(()) }
     }
 
     fn enter_cgroup(&mut self) -> Result<(), Obstacle> {
@@ -297,11 +298,13 @@ impl<'a> Child<'a> {
         Ok(())
     }
 
-    /// Closes everything but the standard streams, the record and the pipe to the supervisor; these two are closed by
+    /// Closes everything but the standard streams, the record and the pipes to the supervisor; these are closed by
     /// exec, as is everything that a user database may open from here on: glibc opens with O_CLOEXEC throughout, and
     /// [`Child::mark_descriptors`] sees to the rest.
     fn close_descriptors(&mut self) -> Result<(), Obstacle> {
-        let kept = [self.hands.record.as_raw_fd(), self.hands.status.as_raw_fd()];
+        let hands = &self.hands;
+        let kept = [Some(&hands.record), Some(&hands.status), hands.first.as_ref()];
+        let kept: Vec<i32> = kept.into_iter().flatten().map(AsRawFd::as_raw_fd).collect();
         Ok(close_all_but(FIRST_DESCRIPTOR, &kept)?)
     }
 

@@ -58,9 +58,7 @@ impl<'a> Child<'a> {
 
     /// The program is then the second process among those that it sees.
     pub(super) fn start_first_process(&mut self, rest: &[Step<'a>]) -> Result<(), Obstacle> {
-        if self.isolation().processes_visible {
-            return Ok(());
-        }
+        let Some(mut supervisor) = self.hands.first.take() else { return Ok(()) };
         let program = if self.stays_itself() {
             fork_waiting(|| self.go_through(rest)).map_err(broken)?
         } else {
@@ -70,7 +68,10 @@ impl<'a> Child<'a> {
             }
         };
         let on_leftover = self.plan.process.on_leftover;
-        init::stay(program, &mut self.hands.record, on_leftover, |record| close_all_but(0, &[record.as_raw_fd()]))
+        let told = init::Told { record: &mut self.hands.record, supervisor: &mut supervisor };
+        init::stay(program, told, on_leftover, |told| {
+            close_all_but(0, &[told.record.as_raw_fd(), told.supervisor.as_raw_fd()])
+        })
     }
 
     /// Whether nobody may look into the program's process, while it is made, who may not look into this one: then they may

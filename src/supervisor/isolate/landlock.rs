@@ -2,6 +2,7 @@
 //! the same door. What may not be written stays unwritten also for a job that finds a way to mount.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use landlock::{
     ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
@@ -19,8 +20,14 @@ const OLDEST: i64 = 2;
 /// `LANDLOCK_CREATE_RULESET_VERSION` of linux/landlock.h.
 const ASK_VERSION: u32 = 1;
 
-/// The version of the kernel's interface; `None` where it has none, or it is switched off.
+/// The version of the kernel's interface; `None` where it has none, or it is switched off. It is asked once, which the
+/// supervisor does at its start.
 pub(in crate::supervisor) fn version() -> Option<i64> {
+    static VERSION: OnceLock<Option<i64>> = OnceLock::new();
+    *VERSION.get_or_init(ask_version)
+}
+
+fn ask_version() -> Option<i64> {
     let none: *const libc::c_void = std::ptr::null();
     // SAFETY: with this flag the kernel looks at no memory.
     let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, ASK_VERSION) };

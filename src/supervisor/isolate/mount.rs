@@ -1,7 +1,7 @@
 //! The kernel's mount calls, the newer ones included, which neither the C library nor nix knows everywhere.
 
-use std::ffi::CString;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -36,12 +36,20 @@ pub(in crate::supervisor) struct Tree(OwnedFd);
 impl Tree {
     /// Copies what is seen at `path`.
     pub fn copy(path: &Path) -> Result<Self, Obstacle> {
-        let place = path::find(path)?;
+        Self::open(path::find(path)?.as_fd(), c"").map_err(Obstacle::at(path))
+    }
+
+    /// Copies what is seen under this name in `directory`.
+    pub fn copy_at(directory: BorrowedFd<'_>, name: &Path) -> Result<Self, Obstacle> {
+        Self::open(directory, &c_path(name)?).map_err(Obstacle::at(name))
+    }
+
+    fn open(directory: BorrowedFd<'_>, name: &CStr) -> Result<Self, Errno> {
         let of_place = libc::AT_RECURSIVE | libc::AT_EMPTY_PATH | libc::O_CLOEXEC;
         let flags = OPEN_TREE_CLONE | of_place.cast_unsigned();
-        // SAFETY: the path lives through the call; the others are integers.
-        let fd = unsafe { libc::syscall(libc::SYS_open_tree, place.as_raw_fd(), c"".as_ptr(), flags) };
-        owned(fd).map(Self).map_err(Obstacle::at(path))
+        // SAFETY: the name lives through the call; the others are integers.
+        let fd = unsafe { libc::syscall(libc::SYS_open_tree, directory.as_raw_fd(), name.as_ptr(), flags) };
+        owned(fd).map(Self)
     }
 
     /// A new file system in memory, in which nothing can be made ([fsopen(2)], since Linux 5.2).
@@ -61,7 +69,7 @@ impl Tree {
         Ok(Self(owned(made)?))
     }
 
-    /// Makes all of it read-only.
+    /// Makes all of it read-only, where it will be put.
     pub fn forbid_writing(&self) -> Result<(), Errno> {
         set_read_only(self.0.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE)
     }
@@ -75,6 +83,14 @@ impl Tree {
             unsafe { libc::syscall(libc::SYS_move_mount, self.0.as_raw_fd(), empty, place.as_raw_fd(), empty, flags) };
         Errno::result(moved).map(drop).map_err(Obstacle::at(path))
     }
+}
+
+/// Makes what is seen at `path` read-only, with all that is mounted below it.
+pub(in crate::supervisor) fn cover_read_only(path: &Path) -> Result<(), Obstacle> {
+    let none: Option<&str> = None;
+    let bind = MsFlags::MS_BIND | MsFlags::MS_REC;
+    nix::mount::mount(Some(path), path, none, bind, none).map_err(Obstacle::at(path))?;
+    forbid_writing(path, true)
 }
 
 /// The descriptor that a system call has made.

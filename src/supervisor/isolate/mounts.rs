@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::mount::MsFlags;
 
-use super::mount::{HARMLESS, Tree, forbid_writing, mount, part_from_host};
+use super::mount::{HARMLESS, Tree, cover_read_only, forbid_writing, mount, part_from_host};
 use super::{Obstacle, devices, errno_of};
 use crate::spec::{Filesystem, Isolation};
 
@@ -50,10 +50,9 @@ pub(in crate::supervisor) fn arrange(isolation: &Isolation) -> Result<(), Obstac
     }
     if isolation.filesystem == Filesystem::ReadOnly {
         for path in PROC_OF_THE_MACHINE.map(Path::new) {
-            if path.exists() {
-                let tree = Tree::copy(path)?;
-                tree.forbid_writing().map_err(Obstacle::at(path))?;
-                tree.put(path)?;
+            match cover_read_only(path) {
+                Err(Obstacle { errno: Errno::ENOENT, .. }) => {}
+                covered => covered?,
             }
         }
     }
@@ -83,9 +82,7 @@ fn protect(isolation: &Isolation) -> Result<(), Obstacle> {
         Filesystem::SystemReadOnly => {
             for path in SYSTEM.map(Path::new) {
                 if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
-                    let tree = Tree::copy(path)?;
-                    tree.forbid_writing().map_err(Obstacle::at(path))?;
-                    tree.put(path)?;
+                    cover_read_only(path)?;
                 }
             }
             Ok(())

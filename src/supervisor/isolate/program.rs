@@ -68,23 +68,63 @@ fn intervals<'v>(verdicts: &'v BTreeMap<c_long, Verdict>, others: &'v Verdict) -
     starts
 }
 
-/// A tree of comparisons: as many as the number of intervals has bits.
+/// A tree of comparisons: as many one after another as the number of intervals has bits. It is written from its end, since
+/// jumps only lead forwards: first each verdict once, then the comparisons that lead there.
+struct Tree<'v> {
+    /// The program backwards.
+    backwards: Program,
+    /// Where each verdict begins: so many instructions from the end.
+    verdicts: Vec<(&'v Verdict, usize)>,
+}
+
 fn tree(intervals: &[(u32, &Verdict)]) -> Program {
-    match intervals {
-        [] => Program::new(),
-        [(_, verdict)] => leaf(verdict),
-        _ => {
+    let mut tree = Tree { backwards: Program::new(), verdicts: Vec::new() };
+    let root = tree.node(intervals);
+    if root + 1 != tree.backwards.len() {
+        tree.jump_to(root);
+    }
+    tree.backwards.reverse();
+    tree.backwards
+}
+
+impl<'v> Tree<'v> {
+    /// Writes what decides between these intervals, and says where it begins.
+    fn node(&mut self, intervals: &[(u32, &'v Verdict)]) -> usize {
+        let [(_, verdict)] = intervals else {
             let (low, high) = intervals.split_at(intervals.len() / 2);
             let (from, _) = high[0];
-            let (low, high) = (tree(low), tree(high));
-            let mut program = match u8::try_from(low.len()) {
-                Ok(over) => vec![compare(BPF_JGE, from, over, 0)],
-                Err(_) => vec![compare(BPF_JGE, from, 0, 1), jump(low.len())],
-            };
-            program.extend(low);
-            program.extend(high);
-            program
+            let high = self.node(high);
+            let low = self.node(low);
+            let (high, low) = (self.near(high), self.near(low));
+            let over = |target: usize| u8::try_from(self.backwards.len() - target - 1).expect("it is near");
+            return self.push(compare(BPF_JGE, from, over(high), over(low)));
+        };
+        self.leaf(verdict)
+    }
+
+    fn leaf(&mut self, verdict: &'v Verdict) -> usize {
+        if let Some((_, at)) = self.verdicts.iter().find(|(known, _)| *known == verdict) {
+            return *at;
         }
+        self.backwards.extend(leaf(verdict).into_iter().rev());
+        let at = self.backwards.len() - 1;
+        self.verdicts.push((verdict, at));
+        at
+    }
+
+    /// The target itself, when a comparison written next, or after one more instruction, can jump there; else a jump to it.
+    fn near(&mut self, target: usize) -> usize {
+        if self.backwards.len() - target <= SHORT_JUMP { target } else { self.jump_to(target) }
+    }
+
+    fn jump_to(&mut self, target: usize) -> usize {
+        let over = self.backwards.len() - target - 1;
+        self.push(jump(over))
+    }
+
+    fn push(&mut self, instruction: sock_filter) -> usize {
+        self.backwards.push(instruction);
+        self.backwards.len() - 1
     }
 }
 
