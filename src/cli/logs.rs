@@ -7,6 +7,7 @@ use super::visible::Visible;
 use super::{Exit, Failure, complete, ending};
 use crate::api::client::{ClientError, Streaming, encode};
 use crate::api::types::{JobDetail, OutputChunk, OutputLine, OutputMark, Stream, Time};
+use crate::clock::Timestamp;
 use crate::output::{self, Stamp};
 use crate::units::format_size;
 
@@ -174,11 +175,16 @@ async fn wants_times(session: &mut Session, args: &LogsArgs) -> Result<bool, Fai
 
 fn query(args: &LogsArgs, session: &Session) -> Result<String, Failure> {
     let (now, zone) = (session.terminal.now(), session.terminal.zone);
-    let time = |text: &Option<String>| -> Result<Option<String>, Failure> {
+    let time = |text: &Option<String>| -> Result<_, Failure> {
         let at = text.as_ref().map(|text| parse_past(text, now, zone)).transpose();
-        let at = at.map_err(|fault| Failure::new(Exit::Usage, fault))?;
-        Ok(at.map(|at| encode(&Time(at).to_string())))
+        at.map_err(|fault| Failure::new(Exit::Usage, fault))
     };
+    let (since, until) = (time(&args.since)?, time(&args.until)?);
+    if since.zip(until).is_some_and(|(since, until)| until < since) {
+        let failure = Failure::new(Exit::Usage, "--until lies before --since, and nothing between them");
+        return Err(failure.hint("durations count back from now: `--since 2h --until 1h`"));
+    }
+    let encoded = |at: Option<Timestamp>| at.map(|at| encode(&Time(at).to_string()));
     let stream = match (args.stdout, args.stderr) {
         (true, _) => Some("stdout".to_owned()),
         (false, true) => Some("stderr".to_owned()),
@@ -187,8 +193,8 @@ fn query(args: &LogsArgs, session: &Session) -> Result<String, Failure> {
     let parameters = [
         ("stream", stream),
         ("attempt", args.attempt.map(|attempt| attempt.to_string())),
-        ("since", time(&args.since)?),
-        ("until", time(&args.until)?),
+        ("since", encoded(since)),
+        ("until", encoded(until)),
         ("grep", args.grep.as_deref().map(encode)),
     ];
     let said = parameters.into_iter().filter_map(|(name, value)| Some(format!("&{name}={}", value?)));

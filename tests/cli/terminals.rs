@@ -87,10 +87,7 @@ fn colour_is_for_terminals_that_want_it() {
 /// A job that would change the window's title, and clear the screen.
 #[test]
 fn a_terminal_does_not_obey_a_job() {
-    let world = World::new(&[(
-        "hostile",
-        r"command = 'printf \'\033]0;mine\007\033[2J\303\244\n\' >&2'".replace(r"\'", "\"").as_str(),
-    )]);
+    let world = World::new(&[("hostile", r#"command = 'printf "\033]0;mine\007\033[2J\303\244\n" >&2'"#)]);
     assert_eq!(world.code(&["run", "hostile", "--wait"]), 0);
     assert_eq!(on_a_terminal(&world, 80, &["logs", "hostile"], &[]), "^[]0;mine^G^[[2J\u{e4}\n");
     let bytes = "\x1b]0;mine\x07\x1b[2J\u{e4}\n";

@@ -148,6 +148,17 @@ async fn what_is_wanted_of_logs_goes_to_the_daemon() {
 }
 
 #[tokio::test]
+async fn times_that_have_nothing_between_them_are_a_fault() {
+    let done = jobctl(&Canned::new(), None, "logs backup --no-timestamps --since 1h --until 2h").await;
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Usage, ""));
+    assert_snapshot!(done.talk, @r"
+    error: --until lies before --since, and nothing between them
+
+    hint: durations count back from now: `--since 2h --until 1h`
+    ");
+}
+
+#[tokio::test]
 async fn cancel_runs_and_jobs() {
     let cancelled = |runs: &[&str]| Cancelled { cancelled: runs.iter().map(|&run| run.to_owned()).collect() };
     let daemon = Canned::new()
