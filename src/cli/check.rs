@@ -14,7 +14,7 @@ use crate::api::types::FileFault;
 use crate::causes::causes;
 use crate::daemon::Config;
 use crate::daemon::config::{ConfigError, Flags};
-use crate::daemon::jobs_dir::{self, Checked, JobsDirError, Reading, Trust};
+use crate::daemon::jobs_dir::{self, Checked, JobsDirError, Question, Reading, Trust};
 use crate::places::calendars_beside;
 use crate::schedule::Zone;
 use crate::spec::{Authority, Faults, Machine};
@@ -39,7 +39,8 @@ pub struct CheckArgs {
     /// Ask of files outside of the daemon's directory too whether this machine can do what they want
     ///
     /// The daemon's own files are always asked that, as the daemon does when it reads them: of limits, of isolation, and of
-    /// how far rlimits may be raised. What its supervisor found out when it started counts, as `jobctl doctor` shows it;
+    /// how far rlimits may be raised; and they are warned of what is not there, as users, directories and programs: the daemon
+    /// takes them all the same. What its supervisor found out when it started counts, as `jobctl doctor` shows it;
     /// where none has run, it is tried out from here. Other files may be for another machine: of them the text counts alone.
     #[arg(long)]
     machine: bool,
@@ -114,6 +115,8 @@ struct Ground {
     config: Option<Config>,
     /// For files that are not the daemon's: whoever they belong to, and whoever their jobs run as.
     elsewhere: Reading,
+    /// What those are checked for; the daemon's are for this machine.
+    asked_of_others: Question,
 }
 
 impl Ground {
@@ -129,16 +132,19 @@ impl Ground {
         let config = match Config::load(flags, around) {
             Ok(config) => config,
             Err(ConfigError::Faulty(faults)) => {
-                checked.push(Checked { path: faults.path().to_owned(), faults: Some(faults) });
-                return Ok(Self { config: None, elsewhere: bare });
+                let path = faults.path().to_owned();
+                checked.push(Checked { path, faults: Some(faults), warnings: None });
+                return Ok(Self { config: None, elsewhere: bare, asked_of_others: Question::Text });
             }
             // Files that were named can be checked without a home, as in a container.
-            Err(ConfigError::NoHome(_)) if !paths.is_empty() => return Ok(Self { config: None, elsewhere: bare }),
+            Err(ConfigError::NoHome(_)) if !paths.is_empty() => {
+                return Ok(Self { config: None, elsewhere: bare, asked_of_others: Question::Text });
+            }
             Err(fault) => return Err(not_configured(&fault)),
         };
-        checked.extend(config.file.clone().map(|path| Checked { path, faults: None }));
+        checked.extend(config.file.clone().map(|path| Checked { path, faults: None, warnings: None }));
         let elsewhere = Reading { authority: Authority::Anybody, ..config.reading.clone() };
-        Ok(Self { config: Some(config), elsewhere })
+        Ok(Self { config: Some(config), elsewhere, asked_of_others: Question::Text })
     }
 
     /// Takes up what the machine can do, where it matters: for the daemon's own files, and with `everywhere` for others.
@@ -147,6 +153,9 @@ impl Ground {
         let is_own = paths.is_empty() || paths.iter().any(|path| self.own(directory_of(path)).is_some());
         if !is_own && !everywhere {
             return None;
+        }
+        if everywhere {
+            self.asked_of_others = Question::Machine;
         }
         let state_dir = self.config.as_ref().map(|config| config.paths.state_dir.as_path());
         let (machine, source) = find_out_for(state_dir, terminal)?;
@@ -171,7 +180,7 @@ impl Ground {
     /// The files of the daemon's jobs directory; none when the configuration, which names it, is faulty.
     fn own_directory(&self) -> Result<Vec<Checked>, Failure> {
         match &self.config {
-            Some(config) => jobs_dir::check(&config.paths.jobs_dir, &config.trust, &config.reading)
+            Some(config) => jobs_dir::check(&config.paths.jobs_dir, &config.trust, &config.reading, Question::Machine)
                 .map_err(|fault| unreadable(&fault)),
             None => Ok(Vec::new()),
         }
@@ -182,18 +191,19 @@ impl Ground {
             return Ok(Vec::new());
         }
         let directory = directory_of(path);
-        let (trust, reading) = match self.own(directory) {
-            Some(config) => (config.trust.clone(), config.reading.clone()),
+        let (trust, reading, question) = match self.own(directory) {
+            Some(config) => (config.trust.clone(), config.reading.clone(), Question::Machine),
             None => {
                 let directory = if directory == Path::new("") { Path::new(".") } else { directory };
                 let real = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-                (Trust::anybody(), Reading { calendars_dir: calendars_beside(&real), ..self.elsewhere.clone() })
+                let reading = Reading { calendars_dir: calendars_beside(&real), ..self.elsewhere.clone() };
+                (Trust::anybody(), reading, self.asked_of_others)
             }
         };
         if path.is_dir() {
-            return jobs_dir::check(path, &trust, &reading).map_err(|fault| unreadable(&fault));
+            return jobs_dir::check(path, &trust, &reading, question).map_err(|fault| unreadable(&fault));
         }
-        match jobs_dir::check_file(path, &trust, &reading) {
+        match jobs_dir::check_file(path, &trust, &reading, question) {
             Ok(Some(checked)) => Ok(vec![checked]),
             Ok(None) | Err(JobsDirError::Missing { .. }) => {
                 Err(Failure::new(Exit::NotFound, format!("there is no file {}", path.display())))
@@ -241,17 +251,23 @@ pub(super) fn unreadable(fault: &JobsDirError) -> Failure {
 fn show(session: &mut Session, checked: &[Checked]) -> Result<(), Failure> {
     let colour = session.terminal.colour;
     let faulty: Vec<&Faults> = checked.iter().filter_map(|file| file.faults.as_ref()).collect();
-    for faults in &faulty {
+    let warned: Vec<&Faults> = checked.iter().filter_map(|file| file.warnings.as_ref()).collect();
+    for faults in warned.iter().chain(&faulty) {
         let report = if colour { faults.styled() } else { faults.plain() };
         session.terminal.line(format!("{report}\n"))?;
     }
     session.terminal.flush()?;
     let files = super::counted(checked.len(), "file");
+    let count = |told: &[&Faults]| told.iter().map(|faults| faults.iter().count() + faults.untold()).sum();
+    let warnings = match count(&warned) {
+        0 => String::new(),
+        number => format!(", {}", super::counted(number, "warning")),
+    };
     session.terminal.say(match faulty.len() {
-        0 => format!("{files} checked: {}", Tone::Good.paint("good", colour)),
+        0 => format!("{files} checked: {}{warnings}", Tone::Good.paint("good", colour)),
         number => {
-            let faults: usize = faulty.iter().map(|faults| faults.iter().count() + faults.untold()).sum();
-            format!("{files} checked: {number} faulty, {} in all", super::counted(faults, "fault"))
+            let faults = super::counted(count(&faulty), "fault");
+            format!("{files} checked: {number} faulty, {faults} in all{warnings}")
         }
     });
     Ok(())
@@ -265,18 +281,20 @@ struct File {
     faults: Vec<FileFault>,
     /// Faults beyond those that are told.
     untold: usize,
+    /// What a good file names and this machine does not have.
+    warnings: Vec<FileFault>,
 }
 
 impl File {
     fn of(checked: &Checked) -> Self {
+        let told = |faults: &Faults| faults.iter().map(|fault| convert::file_fault(fault, faults)).collect();
         let faults = checked.faults.as_ref();
         Self {
             path: checked.path.display().to_string(),
             ok: faults.is_none(),
-            faults: faults
-                .map(|faults| faults.iter().map(|fault| convert::file_fault(fault, faults)).collect())
-                .unwrap_or_default(),
+            faults: faults.map(told).unwrap_or_default(),
             untold: faults.map_or(0, Faults::untold),
+            warnings: checked.warnings.as_ref().map(told).unwrap_or_default(),
         }
     }
 }

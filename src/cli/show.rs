@@ -141,8 +141,11 @@ fn show_job(detail: &JobDetail, terminal: &mut Terminal) -> Result<(), Failure> 
         let kept = if job.state == JobState::Faulty { "no revision" } else { "the last good revision" };
         facts.toned("faulty file", format!("{} ({kept} is in force)", fault.path), Tone::Bad);
     }
+    if let Some(warning) = &detail.warning {
+        facts.toned("warning", format!("{} names what this machine does not have", warning.path), Tone::Odd);
+    }
     facts.failed?;
-    if let Some(fault) = &job.fault {
+    for fault in job.fault.iter().chain(&detail.warning) {
         terminal.line("")?;
         for line in fault.report.lines() {
             terminal.line(printable(line))?;

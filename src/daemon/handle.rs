@@ -9,6 +9,7 @@ use super::OutputBounds;
 use super::config::AccessRules;
 use super::jobs_dir::{JobFiles, Reading, Trust};
 use super::loader::{LoaderBell, Reason};
+use super::lookout::Warnings;
 use super::mailbox::Mailbox;
 use super::metrics::Metrics;
 use super::notices::NotifySettings;
@@ -40,6 +41,8 @@ pub struct Published {
     pub(super) config_fault: arc_swap::ArcSwapOption<String>,
     /// Files of the jobs directory that should be jobs and whose names cannot be.
     pub(super) strays: arc_swap::ArcSwap<Vec<Fault>>,
+    /// What good job files name and this machine does not have.
+    pub(super) warnings: arc_swap::ArcSwap<Warnings>,
     pub(super) circumstances: arc_swap::ArcSwap<Circumstances>,
     pub(super) store: store::Reader,
     pub(super) health: store::Health,
@@ -229,6 +232,11 @@ impl Handle {
     /// Files of the jobs directory that should be jobs and whose names cannot be.
     pub fn strays(&self) -> Arc<Vec<Fault>> {
         self.published.strays.load_full()
+    }
+
+    /// What good job files name and this machine does not have, as of the newest look.
+    pub fn warnings(&self) -> Arc<Warnings> {
+        self.published.warnings.load_full()
     }
 
     /// Whether commits become durable.

@@ -9,11 +9,13 @@ use tokio::sync::oneshot;
 
 use super::handle::{Circumstances, Published, RequestError};
 use super::jobs_dir::{JobsDir, JobsDirError, KeptCalendars};
+use super::lookout::Lookout;
 use super::mailbox::{Mailbox, Message, Ticket};
 use super::{Config, Input};
 use crate::causes::chain;
 use crate::schedule::Calendars;
 use crate::scheduler::{Event, LoadSummary};
+use crate::spec::SpecEntry;
 
 /// Why the directory is read.
 pub(super) enum Reason {
@@ -51,6 +53,8 @@ pub(super) struct Loader {
     pub(super) kept: KeptCalendars,
     /// Reads the configuration again.
     pub(super) configure: Box<dyn Fn() -> anyhow::Result<Config> + Send>,
+    /// Looks at what the jobs name.
+    pub(super) lookout: Lookout,
 }
 
 impl Loader {
@@ -113,6 +117,12 @@ impl Loader {
                     tracing::warn!(file = %stray.path.display(), "{}", stray.summary);
                 }
                 self.published.strays.store(Arc::new(std::mem::take(&mut set.strays)));
+                let good = set.jobs.values().filter_map(|entry| match entry {
+                    SpecEntry::Good(loaded) => Some(Arc::clone(loaded)),
+                    SpecEntry::Faulty(_) => None,
+                });
+                // It lives as long as this sender.
+                drop(self.lookout.send(good.collect()));
                 let ticket = Ticket::Reload(answer);
                 self.mailbox.send(Message::Input(Input::Event(Event::SpecsLoaded(set), Some(ticket))));
             }

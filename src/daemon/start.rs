@@ -16,6 +16,7 @@ use super::jobs_dir::{self, CalendarsDir, JobFiles, JobsDir, JobsDirError, KeptC
 use super::keeper::{self, Keeper};
 use super::loader::{Loader, LoaderBell, Reason};
 use super::local::LocalWorld;
+use super::lookout;
 use super::mailbox::{Mailbox, Message};
 use super::notices::{Dispatcher, NoticeDesk};
 use super::service_manager::ServiceManager;
@@ -87,6 +88,7 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
         jobs_dir_fault: arc_swap::ArcSwapOption::empty(),
         config_fault: arc_swap::ArcSwapOption::empty(),
         strays: arc_swap::ArcSwap::from_pointee(Vec::new()),
+        warnings: arc_swap::ArcSwap::default(),
         circumstances: arc_swap::ArcSwap::from_pointee(Circumstances {
             reading: config.reading.clone(),
             calendars: Arc::default(),
@@ -108,8 +110,16 @@ pub fn run(config: &Config, mode: Mode) -> anyhow::Result<()> {
     let kept = KeptCalendars::of(&config.paths.state_dir);
     let jobs = JobsDir::new(config.paths.jobs_dir.clone(), config.trust.clone(), config.reading.clone())
         .keeping_calendars(kept.clone());
-    let mut loader =
-        Loader { jobs, mailbox: mailbox.clone(), published: Arc::clone(&published), kept, configure: mode.configure };
+    let lookout =
+        lookout::start(Arc::clone(&published)).context("cannot start the thread that looks at the machine")?;
+    let mut loader = Loader {
+        jobs,
+        mailbox: mailbox.clone(),
+        published: Arc::clone(&published),
+        kept,
+        configure: mode.configure,
+        lookout,
+    };
     let loaded = greet(&mut loader, &mailbox, first_start)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -21,7 +21,16 @@ pub struct Diagnostic {
     pub hint: Option<String>,
 }
 
-/// Everything that is wrong with one file; never empty. `Debug` shows no line of the file, since it may hold secrets,
+/// How much what is told of a file weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// The file is not taken.
+    Fault,
+    /// It is taken, and may not do what it is meant to.
+    Warning,
+}
+
+/// Everything that is wrong with one file, or that it is to be warned of; never empty. `Debug` shows no line of the file, since it may hold secrets,
 /// and nothing that is rendered shows a value of `environment`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Faults {
@@ -30,6 +39,7 @@ pub struct Faults {
     secrets: Vec<Range<usize>>,
     list: Vec<Diagnostic>,
     untold: usize,
+    weight: Weight,
 }
 
 /// A place in a file, counted from 1; columns count characters.
@@ -57,7 +67,12 @@ impl Faults {
         list.dedup();
         let untold = list.len().saturating_sub(DIAGNOSTICS_LIMIT);
         list.truncate(DIAGNOSTICS_LIMIT);
-        Self { path: path.to_owned(), text: text.to_owned(), secrets, list, untold }
+        Self { path: path.to_owned(), text: text.to_owned(), secrets, list, untold, weight: Weight::Fault }
+    }
+
+    /// What a good file is to be warned of. None of the places may be that of a secret.
+    pub fn warnings(path: &Path, text: &str, list: Vec<Diagnostic>) -> Self {
+        Self { weight: Weight::Warning, ..Self::new(path, text, Vec::new(), list) }
     }
 
     /// One fault that is about a file as a whole, as when it cannot be read.
@@ -130,7 +145,7 @@ impl Faults {
             let line = place(&self.text, span.start).line;
             (render::excerpt(&self.text, span, &self.secrets), line)
         });
-        render::render(&self.path, fault, excerpt, renderer)
+        render::render(&self.path, fault, self.weight, excerpt, renderer)
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, normalize_untrusted_str};
 
 use super::Diagnostic;
+use super::diagnostic::Weight;
 
 /// What stands for a value that is not shown.
 const MASK: &str = "***";
@@ -35,11 +36,16 @@ pub(super) struct Excerpt {
 pub(super) fn render(
     path: &Path,
     fault: &Diagnostic,
+    weight: Weight,
     excerpt: Option<(Excerpt, usize)>,
     renderer: &Renderer,
 ) -> String {
     let path = normalize_untrusted_str(&path.display().to_string());
-    let group = Group::with_title(Level::ERROR.primary_title(fault.message.as_str()));
+    let level = match weight {
+        Weight::Fault => Level::ERROR,
+        Weight::Warning => Level::WARNING,
+    };
+    let group = Group::with_title(level.primary_title(fault.message.as_str()));
     let group = match excerpt {
         None => {
             let expected = fault.expected.as_deref().map(|expected| Level::NOTE.message(expected));

@@ -12,6 +12,7 @@ mod files;
 mod harness;
 mod line;
 mod notify;
+mod outlook;
 mod output;
 mod processes;
 mod readme;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::access::Reach;
 use crate::api::types::{self, Time};
-use crate::daemon::{Handle, SupervisorState};
+use crate::daemon::{Handle, SupervisorState, Warnings};
 use crate::run::{Outcome, RunId};
 use crate::schedule::Zone;
 use crate::scheduler::{HeldBack, Job, Snapshot};
@@ -23,8 +23,26 @@ pub fn health(handle: &Handle, seen: &Snapshot, reach: Reach) -> types::Health {
         store,
         jobs,
         notices,
-        warnings: tz_warning(handle.about().machine_tz_database.as_deref()).into_iter().collect(),
+        warnings: tz_warning(handle.about().machine_tz_database.as_deref())
+            .into_iter()
+            .chain(missing(&handle.warnings(), seen))
+            .collect(),
     }
+}
+
+/// Jobs that are told of one by one; the others are counted.
+const MISSING_TOLD: usize = 20;
+
+/// What job files name and the machine does not have.
+fn missing(warnings: &Warnings, seen: &Snapshot) -> Vec<String> {
+    let told = warnings.iter().filter(|entry| seen.jobs.contains_key(entry.0));
+    let mut lines: Vec<String> = told.map(|(job, warning)| format!("{job}: {}", warning.summary)).collect();
+    let more = lines.len().saturating_sub(MISSING_TOLD);
+    if more > 0 {
+        lines.truncate(MISSING_TOLD);
+        lines.push(format!("and {more} more jobs name what this machine does not have; `jobctl check` shows all"));
+    }
+    lines
 }
 
 /// Whether the machine knows newer time zones than this program. Releases are a year and a letter, as in `2025b`, so that

@@ -5,7 +5,7 @@ use super::{seconds, seconds_between};
 use crate::api::types::{self, JobState, RunState, Time};
 use crate::run::{self, Outcome, RunId};
 use crate::scheduler::{Job, LastRun, Snapshot};
-use crate::spec::{Backoff, CatchUpPolicy, Command, JobSpec, Overlap, Source};
+use crate::spec::{Backoff, CatchUpPolicy, Command, Fault, JobSpec, Overlap, Source};
 
 /// A job as it stands in a snapshot.
 pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
@@ -30,11 +30,7 @@ pub fn job(job: &Job, snapshot: &Snapshot) -> types::Job {
         }),
         overdue_since: job.state.watch.overdue_since.map(Time),
         last_success: job.state.watch.last_success.map(Time),
-        fault: job.fault.as_ref().map(|fault| types::Fault {
-            path: fault.path.display().to_string(),
-            summary: fault.summary.clone(),
-            report: fault.report.clone(),
-        }),
+        fault: job.fault.as_deref().map(fault),
         removed_at: job.state.removed_at.map(Time),
         tags: spec.map(|spec| spec.tags.iter().cloned().collect()).unwrap_or_default(),
         owner: spec.and_then(|spec| spec.owner.clone()),
@@ -54,6 +50,16 @@ pub fn detail(job: &Job, snapshot: &Snapshot, source: Option<&Source>) -> types:
         job: self::job(job, snapshot),
         first_seen: Time(job.state.first_seen),
         definition: job.spec.as_deref().map(|spec| definition(spec, source)),
+        warning: None,
+    }
+}
+
+/// What is wrong with a file.
+pub fn fault(fault: &Fault) -> types::Fault {
+    types::Fault {
+        path: fault.path.display().to_string(),
+        summary: fault.summary.clone(),
+        report: fault.report.clone(),
     }
 }
 

@@ -15,7 +15,7 @@ pub use daemon::{config, load_summary, shutdown_mode};
 pub use explanation::explanation;
 pub use file::{file_fault, file_faults};
 pub use health::{health, is_failure, jobs as jobs_health, live, ready};
-pub use job::{definition, detail, excluded, job, occurrence};
+pub use job::{definition, detail, excluded, fault, job, occurrence};
 pub use notice::{delivery, outbox, targets};
 pub use run::{entry_of_run, entry_of_skip, explain_outcome, history_entry, run, state as run_state};
 pub use state::exported;

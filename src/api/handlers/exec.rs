@@ -21,9 +21,9 @@ use crate::api::extract::BodyOf;
 use crate::api::state::Api;
 use crate::api::types::{ErrorCode, ExecRequest, Executed, Time};
 use crate::clock::Timestamp;
-use crate::daemon::jobs_dir::Reading;
+use crate::daemon::jobs_dir::{Reading, unknown_account};
 use crate::scheduler::{Answer, Named};
-use crate::spec::{Account, Authority, JobName, LoadedSpec};
+use crate::spec::{Account, Authority, Identity, JobName, LoadedSpec};
 
 /// Keys that the request says by fields of its own, or that mean nothing for one run.
 const NOT_HERE: [&str; 10] = [
@@ -105,6 +105,7 @@ pub async fn exec(
     let reading = api.handle().reading();
     let text = text(&request, at, &caller, &reading.authority)?;
     let authority = authority(&caller, &reading.authority).await?;
+    known(&request).await?;
     let named = if request.name.is_some() { Named::ByCaller } else { Named::ByDaemon };
     for attempt in 1..=NAMES_LIMIT {
         let name = name(&request, now, attempt)?;
@@ -230,6 +231,28 @@ async fn account(uid: u32) -> Result<Account, ApiError> {
         Ok(Ok(Some(account))) => Ok(account),
         Ok(Ok(None)) => Err(forbidden(format!("uid {uid} has no account on this machine"))),
         Ok(Err(fault)) => Err(ApiError::internal("the user database cannot be read", &fault)),
+        Err(fault) => Err(ApiError::internal("the user database cannot be read", &fault)),
+    }
+}
+
+/// Whom it is to run as, when it says so, must be there now: nobody waits for the run of a name that was misspelt.
+async fn known(request: &ExecRequest) -> Result<(), ApiError> {
+    let group = request.properties.get("group").and_then(|group| match group {
+        serde_json::Value::String(name) => Some(name.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        // What is wrong with it is told with its place.
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_) => None,
+    });
+    let identity = Identity { user: request.user.clone(), group };
+    if identity == Identity::default() {
+        return Ok(());
+    }
+    match tokio::task::spawn_blocking(move || unknown_account(&identity)).await {
+        Ok(None) => Ok(()),
+        Ok(Some((message, hint))) => Err(ApiError { hint, ..bad(message) }),
         Err(fault) => Err(ApiError::internal("the user database cannot be read", &fault)),
     }
 }

@@ -123,7 +123,8 @@ pub async fn show(State(api): State<Api>, JobParam(name): JobParam) -> Result<Js
         Some(revision) => read_store(&api, move |store| store.source(&revision)).await?,
         None => None,
     };
-    Ok(Json(convert::detail(job, &snapshot, source.as_ref())))
+    let warning = api.handle().warnings().get(&job.name).map(|warning| convert::fault(warning));
+    Ok(Json(JobDetail { warning, ..convert::detail(job, &snapshot, source.as_ref()) }))
 }
 
 /// Query of `GET /v1/jobs/{job}/next`.

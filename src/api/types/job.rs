@@ -69,6 +69,9 @@ pub struct JobDetail {
     pub first_seen: Time,
     /// The definition in force; null when there is none.
     pub definition: Option<Definition>,
+    /// What its file names and this machine does not have; null when nothing is missing. The job is in force all the same.
+    #[serde(default)]
+    pub warning: Option<Fault>,
 }
 
 /// What a job's file says, defaults filled in. Values of its environment may be secrets and stay with the daemon.

@@ -56,6 +56,25 @@ async fn good_files_are_said_to_be_good() {
 }
 
 #[tokio::test]
+async fn what_this_machine_does_not_have_is_a_warning() {
+    let text = "command = ['true']\nuser = 'rooot'\nworking_directory = '/no/such/place'\n";
+    let directory = files(&[("good.toml", GOOD), ("typo.toml", text)]);
+    let done = check(&directory, "").await;
+    assert_eq!((done.exit, done.talk.as_str()), (Exit::Done, "3 files checked: good, 2 warnings\n"));
+    assert_snapshot!(done.out);
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("typo.toml"), text).unwrap();
+    let path = elsewhere.path().display().to_string();
+    let of_others = check(&directory, &path).await;
+    assert_eq!((of_others.exit, of_others.out.as_str()), (Exit::Done, ""), "it may be for another machine");
+    let asked = check(&directory, &format!("{path} --machine -o json")).await;
+    let told: Value = serde_json::from_str(&asked.out).unwrap();
+    let warning = &told[1]["warnings"][0];
+    assert_eq!((asked.exit, &told[1]["ok"], &warning["line"]), (Exit::Done, &true.into(), &2.into()));
+    assert_eq!(warning["hint"], "did you mean \"root\"?");
+}
+
+#[tokio::test]
 async fn json_has_the_place_of_every_fault() {
     let directory = files(&[("bad.toml", FAULTY)]);
     let done = check(&directory, "DIR/jobs.d -o json").await;

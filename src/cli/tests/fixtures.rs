@@ -101,7 +101,7 @@ pub fn jobs() -> JobPage {
 }
 
 pub fn detail(job: Job) -> JobDetail {
-    JobDetail { job, first_seen: time("2026-01-01T00:00:00Z"), definition: Some(definition()) }
+    JobDetail { job, first_seen: time("2026-01-01T00:00:00Z"), definition: Some(definition()), warning: None }
 }
 
 pub fn definition() -> Definition {

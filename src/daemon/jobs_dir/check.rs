@@ -7,9 +7,9 @@ use std::sync::Arc;
 use nix::dir::Dir;
 
 use super::entry::{FileFault, Unreadable, open};
-use super::{CalendarsDir, Inspection, JobsDir, JobsDirError, Reading, Trust, is_job_file, job_name};
+use super::{CalendarsDir, Inspection, JobsDir, JobsDirError, Outlook, Reading, Trust, is_job_file, job_name};
 use crate::schedule::Calendars;
-use crate::spec::{FILE_LIMIT, Faults};
+use crate::spec::{FILE_LIMIT, Faults, LoadedSpec};
 
 /// A job file that was looked at.
 #[derive(Debug)]
@@ -18,13 +18,24 @@ pub struct Checked {
     pub path: PathBuf,
     /// What is wrong with it, when something is.
     pub faults: Option<Faults>,
+    /// What a good one is to be warned of.
+    pub warnings: Option<Faults>,
+}
+
+/// What job files are checked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Whether the text is good, wherever it is to run.
+    Text,
+    /// And whether this machine has what it names.
+    Machine,
 }
 
 /// Looks at every job file of a directory, in order of their names, as [`JobsDir::load`] does. Blocking.
 ///
 /// # Errors
 /// When the directory cannot be read or is not believed.
-pub fn check(path: &Path, trust: &Trust, reading: &Reading) -> Result<Vec<Checked>, JobsDirError> {
+pub fn check(path: &Path, trust: &Trust, reading: &Reading, question: Question) -> Result<Vec<Checked>, JobsDirError> {
     let jobs = JobsDir::new(path.to_owned(), trust.clone(), reading.clone());
     let mut inspection = trust.inspection();
     let directory = jobs.open_trusted(&mut inspection)?;
@@ -32,14 +43,20 @@ pub fn check(path: &Path, trust: &Trust, reading: &Reading) -> Result<Vec<Checke
     names.sort();
     let calendars = calendars(trust, reading);
     let look = |name: &OsString| look(path, &directory, name, &mut inspection, reading, &calendars);
-    Ok(names.iter().filter_map(look).collect())
+    let mut outlook = Outlook::default();
+    Ok(names.iter().filter_map(look).map(|looked| looked.checked(question, &mut outlook)).collect())
 }
 
 /// Looks at one job file as it would be looked at in its directory. `None` when there is no such file. Blocking.
 ///
 /// # Errors
 /// When the directory that it lies in cannot be opened.
-pub fn check_file(path: &Path, trust: &Trust, reading: &Reading) -> Result<Option<Checked>, JobsDirError> {
+pub fn check_file(
+    path: &Path,
+    trust: &Trust,
+    reading: &Reading,
+    question: Question,
+) -> Result<Option<Checked>, JobsDirError> {
     let parent = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         Some(_) | None => Path::new("."),
@@ -51,15 +68,33 @@ pub fn check_file(path: &Path, trust: &Trust, reading: &Reading) -> Result<Optio
         let fault =
             FileFault::new("the daemon passes this file over: job files end in .toml and do not begin with . or #");
         let there = std::fs::symlink_metadata(path).is_ok();
-        return Ok(there.then(|| Checked { path: path.to_owned(), faults: Some(fault.at(path)) }));
+        return Ok(there.then(|| Checked { path: path.to_owned(), faults: Some(fault.at(path)), warnings: None }));
     }
-    Ok(look(parent, &directory, name, &mut trust.inspection(), reading, &calendars(trust, reading))
-        .map(|checked| Checked { path: path.to_owned(), ..checked }))
+    let looked = look(parent, &directory, name, &mut trust.inspection(), reading, &calendars(trust, reading));
+    let checked = looked.map(|looked| looked.checked(question, &mut Outlook::default()));
+    Ok(checked.map(|checked| Checked { path: path.to_owned(), ..checked }))
 }
 
 /// The calendars that job files can name.
 fn calendars(trust: &Trust, reading: &Reading) -> Arc<Calendars> {
     Arc::new(CalendarsDir::new(reading.calendars_dir.clone()).load(trust))
+}
+
+/// A job file that was read.
+struct Looked {
+    path: PathBuf,
+    read: Result<LoadedSpec, Faults>,
+}
+
+impl Looked {
+    fn checked(self, question: Question, outlook: &mut Outlook) -> Checked {
+        let Self { path, read } = self;
+        match (read, question) {
+            (Err(faults), _) => Checked { path, faults: Some(faults), warnings: None },
+            (Ok(_), Question::Text) => Checked { path, faults: None, warnings: None },
+            (Ok(loaded), Question::Machine) => Checked { path, faults: None, warnings: outlook.warnings(&loaded) },
+        }
+    }
 }
 
 /// `None` when the file is gone.
@@ -70,20 +105,24 @@ fn look(
     inspection: &mut Inspection<'_>,
     reading: &Reading,
     calendars: &Arc<Calendars>,
-) -> Option<Checked> {
+) -> Option<Looked> {
     let path = parent.join(name);
-    let faults = match open(directory, name, None, FILE_LIMIT, inspection) {
-        Ok(opened) => faults(&path, name, opened.text, reading, calendars),
+    let read = match open(directory, name, None, FILE_LIMIT, inspection) {
+        Ok(opened) => read(&path, name, opened.text, reading, calendars),
         Err(Unreadable::Gone) => return None,
-        Err(Unreadable::Fault { fault, .. }) => Some(fault.at(&path)),
+        Err(Unreadable::Fault { fault, .. }) => Err(fault.at(&path)),
         Err(Unreadable::Unchanged) => unreachable!("no stamp is known"),
     };
-    Some(Checked { path, faults })
+    Some(Looked { path, read })
 }
 
-fn faults(path: &Path, name: &OsStr, text: String, reading: &Reading, calendars: &Arc<Calendars>) -> Option<Faults> {
-    match job_name(name) {
-        Ok(job) => reading.read(&job, text, path.to_owned(), calendars).err(),
-        Err(fault) => Some(fault.at(path)),
-    }
+fn read(
+    path: &Path,
+    name: &OsStr,
+    text: String,
+    reading: &Reading,
+    calendars: &Arc<Calendars>,
+) -> Result<LoadedSpec, Faults> {
+    let job = job_name(name).map_err(|fault| fault.at(path))?;
+    reading.read(&job, text, path.to_owned(), calendars)
 }

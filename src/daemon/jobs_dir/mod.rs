@@ -10,6 +10,7 @@ mod entry;
 mod error;
 mod job_files;
 mod kept;
+mod outlook;
 mod stamp;
 mod trust;
 mod watch;
@@ -34,11 +35,12 @@ use crate::spec::{
     Authority, FILE_LIMIT, Fault, Faults, JobName, LoadedSpec, Machine, ReadContext, Source, SpecEntry, SpecSet, read,
 };
 pub use calendars::{CALENDARS_LIMIT, CalendarsDir};
-pub use check::{Checked, check, check_file};
+pub use check::{Checked, Question, check, check_file};
 use entry::{Unreadable, open};
 pub use error::JobsDirError;
 pub use job_files::{Condition, FileTag, JobFileError, JobFiles, JobText};
 pub use kept::KeptCalendars;
+pub use outlook::{Outlook, unknown_account};
 use stamp::{Stamp, Tick};
 pub(crate) use trust::Inspection;
 pub use trust::{Distrust, Trust};

@@ -3,6 +3,7 @@
 mod calendars;
 mod examples;
 mod loading;
+mod outlook;
 mod refusing;
 mod watching;
 
