@@ -58,7 +58,7 @@ fn main() {
 const KINDS: [&str; 6] = ["bare", "namespaces", "none", "basic", "strict", "network"];
 
 fn cost(supervisor: &Supervisor, wanted: impl Fn(&str) -> bool) {
-    let profile = |profile| Measured::Run(Isolation::of_profile(profile));
+    let profile = |profile| Measured::Run(Box::new(Isolation::of_profile(profile)));
     let network = Isolation { network: Network::None, ..Isolation::of_profile(Profile::Strict) };
     let measured = [
         Measured::Bare,
@@ -66,7 +66,7 @@ fn cost(supervisor: &Supervisor, wanted: impl Fn(&str) -> bool) {
         profile(Profile::None),
         profile(Profile::Basic),
         profile(Profile::Strict),
-        Measured::Run(network),
+        Measured::Run(Box::new(network)),
     ];
     let kinds: Vec<_> = KINDS.into_iter().zip(measured).filter(|(kind, _)| wanted(kind)).collect();
     by_turns(supervisor, "cost", &kinds);
@@ -78,7 +78,7 @@ fn keys(supervisor: &Supervisor) {
     let key = |name: &'static str, set: fn(&mut Isolation, Isolation)| {
         let mut isolation = Isolation::of_profile(Profile::None);
         set(&mut isolation, strict.clone());
-        (name, Measured::Run(isolation))
+        (name, Measured::Run(Box::new(isolation)))
     };
     by_turns(
         supervisor,
@@ -112,7 +112,7 @@ enum Measured {
     /// The same in namespaces.
     Namespaces,
     /// A run, launched by the supervisor.
-    Run(Isolation),
+    Run(Box<Isolation>),
 }
 
 fn by_turns(supervisor: &Supervisor, job: &str, kinds: &[(&str, Measured)]) {
