@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
@@ -63,6 +63,9 @@ pub fn tell(state_dir: &Path, machine: &Machine) -> io::Result<()> {
     fs::write(&new, serde_json::to_vec(&Findings::from(machine))?)?;
     fs::rename(new, state_dir.join(FILE))
 }
+
+/// The files of a cgroup that hold its share of the disks, one for each policy.
+pub(crate) const WEIGHTS: [&str; 2] = ["io.weight", "io.bfq.weight"];
 
 /// From linux/mount.h.
 const OPEN_TREE_CLONE: u32 = 1;
@@ -124,7 +127,8 @@ fn find_out() -> Machine {
             Feature::Hostname => attempt(CloneFlags::CLONE_NEWUTS, || Ok(())),
             Feature::Users => attempt(CloneFlags::CLONE_NEWUSER, || Ok(())),
             Feature::SystemCalls => attempt(CloneFlags::empty(), filters),
-            Feature::Controller(controller) => has_controller(controller),
+            Feature::Controller(controller) => has_controller(controller).map(drop),
+            Feature::DiskWeights => has_disk_weights(),
         };
         if let Err(reason) = tried {
             lacks.insert(feature, reason);
@@ -265,7 +269,7 @@ fn filters() -> Result<(), Errno> {
 
 /// Whether the cgroup of this process has a controller of the unified hierarchy. That the supervisor can hand it down is
 /// seen when it does.
-fn has_controller(controller: Controller) -> Result<(), String> {
+fn has_controller(controller: Controller) -> Result<PathBuf, String> {
     let cgroups = fs::read_to_string("/proc/self/cgroup").map_err(|fault| format!("/proc cannot be read: {fault}"))?;
     let old = cgroups.lines().any(|line| {
         let names = line.split(':').nth(1).unwrap_or_default();
@@ -280,12 +284,23 @@ fn has_controller(controller: Controller) -> Result<(), String> {
     let point = point.filter(|fields| fields.get(2) == Some(&"cgroup2")).find_map(|fields| fields.get(1).copied());
     let own = cgroups.lines().find_map(|line| line.strip_prefix("0::/"));
     let (Some(point), Some(own)) = (point, own) else { return Err("cgroup v2 is not mounted".to_owned()) };
-    let path = Path::new(point).join(own).join("cgroup.controllers");
+    let own = Path::new(point).join(own);
+    let path = own.join("cgroup.controllers");
     match fs::read_to_string(&path) {
-        Ok(text) if text.split_whitespace().any(|word| word == controller.name()) => Ok(()),
+        Ok(text) if text.split_whitespace().any(|word| word == controller.name()) => Ok(own),
         Ok(_) => Err(format!("the {} controller is not handed down to this cgroup (Delegate=yes)", controller.name())),
         Err(fault) => Err(format!("{} cannot be read: {fault}", path.display())),
     }
+}
+
+/// The kernel has them with the policy of iocost or that of BFQ, which not every kernel is built with, or has loaded. The root
+/// of the hierarchy has no weight, and so does not tell.
+fn has_disk_weights() -> Result<(), String> {
+    let own = has_controller(Controller::Io)?;
+    if !own.join("cgroup.type").exists() || WEIGHTS.iter().any(|file| own.join(file).exists()) {
+        return Ok(());
+    }
+    Err("the kernel has no policy of shares of disks, as iocost (CONFIG_BLK_CGROUP_IOCOST) or BFQ".to_owned())
 }
 
 /// How far an ordinary user may raise each limit.

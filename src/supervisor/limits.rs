@@ -8,12 +8,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Pid;
 
+use crate::machine::WEIGHTS;
 use crate::run::SetupFailure;
 use crate::spec::{Controller, Limits};
 
@@ -94,17 +95,36 @@ pub(super) fn apply(
         return Err(failure(format!("limits.{key}").into(), libc::EOPNOTSUPP));
     }
     let Some(cgroup) = cgroup else { return Ok(()) };
-    for (controller, file, text) in settings(limits)? {
+    for (controller, file, text) in settings(limits, cgroup)? {
         if controllers.contains(&controller) {
             let path = cgroup.join(file);
-            fs::write(&path, text).map_err(|fault| failure(path, fault.raw_os_error().unwrap_or(0)))?;
+            match write(&path, &text) {
+                // A kernel that was built without, as it may be for swap and shares of disks.
+                Err(fault) if limits.best_effort && fault.kind() == io::ErrorKind::NotFound => {}
+                written => written.map_err(|fault| failure(path, fault.raw_os_error().unwrap_or(0)))?,
+            }
         }
     }
     Ok(())
 }
 
+/// Writes to a file that is there: who would make one is told by a cgroup that he may not.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    fs::OpenOptions::new().write(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// The share of the disks by each policy that there is; at least one is asked for. That of BFQ goes to 1000, the other to
+/// 10000, and the usual one is 100 for both: so what is above it is made to fit, as systemd does.
+fn weights(cgroup: &Path, weight: u32) -> Vec<(&'static str, String)> {
+    let bfq = if weight <= 100 { weight } else { 100 + (weight - 100) / 11 };
+    let files = WEIGHTS.into_iter().zip([weight, bfq]);
+    let said = |(file, weight)| (file, format!("default {weight}"));
+    let there: Vec<_> = files.clone().filter(|(file, _)| cgroup.join(file).exists()).map(said).collect();
+    if there.is_empty() { files.take(1).map(said).collect() } else { there }
+}
+
 /// What is written where.
-fn settings(limits: &Limits) -> Result<Vec<(Controller, &'static str, String)>, SetupFailure> {
+fn settings(limits: &Limits, cgroup: &Path) -> Result<Vec<(Controller, &'static str, String)>, SetupFailure> {
     let mut settings = Vec::new();
     if let Some(bytes) = limits.memory_bytes {
         settings.push((Controller::Memory, "memory.max", bytes.to_string()));
@@ -117,7 +137,8 @@ fn settings(limits: &Limits) -> Result<Vec<(Controller, &'static str, String)>, 
         let quota = u64::from(millis) * CPU_PERIOD_MICROS / 1000;
         (Controller::Cpu, "cpu.max", format!("{quota} {CPU_PERIOD_MICROS}"))
     }));
-    settings.extend(limits.io_weight.map(|weight| (Controller::Io, "io.weight", format!("default {weight}"))));
+    let weights = limits.io_weight.map(|weight| weights(cgroup, weight)).unwrap_or_default();
+    settings.extend(weights.into_iter().map(|(file, text)| (Controller::Io, file, text)));
     for (word, rates) in [("rbps", &limits.io_read), ("wbps", &limits.io_write)] {
         for (path, rate) in rates {
             let device = device(path).map_err(|fault| {
@@ -159,6 +180,14 @@ mod tests {
         };
         let dir = tempfile::tempdir().unwrap();
         let all: BTreeSet<Controller> = Controller::ALL.into();
+        let missing = apply(&limits, Some(dir.path()), &all).unwrap_err();
+        assert_eq!((missing.path, missing.errno), (Some(dir.path().join("memory.max")), libc::ENOENT));
+        apply(&Limits { best_effort: true, ..limits.clone() }, Some(dir.path()), &all).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        let files = ["memory.max", "memory.oom.group", "memory.swap.max", "cpu.max", "pids.max"];
+        for file in files.into_iter().chain(WEIGHTS) {
+            fs::write(dir.path().join(file), "").unwrap();
+        }
         apply(&limits, Some(dir.path()), &all).unwrap();
         for (file, text) in [
             ("memory.max", "1073741824"),
@@ -167,8 +196,19 @@ mod tests {
             ("cpu.max", "150000 100000"),
             ("pids.max", "100"),
             ("io.weight", "default 50"),
+            ("io.bfq.weight", "default 50"),
         ] {
             assert_eq!(fs::read_to_string(dir.path().join(file)).unwrap(), text, "{file}");
+        }
+    }
+
+    #[test]
+    fn shares_of_disks_fit_both_policies() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(weights(dir.path(), 7), [("io.weight", "default 7".to_owned())]);
+        fs::write(dir.path().join("io.bfq.weight"), "").unwrap();
+        for (weight, bfq) in [(1, 1), (100, 100), (10_000, 1000)] {
+            assert_eq!(weights(dir.path(), weight), [("io.bfq.weight", format!("default {bfq}"))]);
         }
     }
 
@@ -176,14 +216,17 @@ mod tests {
     fn a_limit_is_left_out_only_when_the_job_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let memory: BTreeSet<Controller> = [Controller::Memory].into();
+        for file in ["memory.max", "memory.oom.group"] {
+            fs::write(dir.path().join(file), "").unwrap();
+        }
         let mut limits = Limits { memory_bytes: Some(1 << 30), processes: Some(5), ..Limits::default() };
         let failure = apply(&limits, Some(dir.path()), &memory).unwrap_err();
         assert_eq!((failure.path.as_deref(), failure.errno), (Some(Path::new("limits.processes")), libc::EOPNOTSUPP));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_to_string(dir.path().join("memory.max")).unwrap(), "");
         assert!(apply(&limits, None, &memory).is_err());
         limits.best_effort = true;
         apply(&limits, Some(dir.path()), &memory).unwrap();
-        assert!(dir.path().join("memory.max").exists() && !dir.path().join("pids.max").exists());
+        assert_eq!(fs::read_to_string(dir.path().join("memory.max")).unwrap(), "1073741824");
         apply(&limits, None, &memory).unwrap();
         apply(&Limits::default(), None, &BTreeSet::new()).unwrap();
     }

@@ -128,12 +128,17 @@ impl Tree {
         }
     }
 
-    /// Sends the stop signal: to the process group at once, and to each process outside of it. `group` is the main
-    /// process, when it is an unreaped child, so that its number cannot be another's.
+    /// Sends the stop signal, and SIGCONT after it: who was stopped, by SIGSTOP or by a terminal, would not hear it. `group` is
+    /// the main process, when it is an unreaped child, so that its number cannot be another's.
     ///
     /// # Errors
     /// When `/proc` or the cgroup cannot be read, or a process may not be signalled.
     pub fn signal(&self, signal: Signal, group: Option<Pid>) -> io::Result<()> {
+        self.signal_all(signal, group).and_then(|()| self.signal_all(Signal::SIGCONT, group))
+    }
+
+    /// To the process group at once, and to each process outside of it.
+    fn signal_all(&self, signal: Signal, group: Option<Pid>) -> io::Result<()> {
         let Some(main) = group else { return self.signal_each(signal, |_| true) };
         match nix::sys::signal::killpg(main, signal) {
             // A child that has not yet made its group is told by the rest.

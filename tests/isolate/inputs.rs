@@ -127,6 +127,31 @@ fn credentials_are_the_jobs_alone_and_leave_nothing() {
     }
 }
 
+/// As systemd gives them to the supervisor's unit by LoadCredential=.
+#[test]
+fn credentials_come_from_systemd_through_the_supervisor() {
+    if !is_root("credentials_come_from_systemd_through_the_supervisor") {
+        return;
+    }
+    let given = "mkdir -m 700 given; printf hunter2 > given/db; export CREDENTIALS_DIRECTORY=$PWD/given";
+    let world = World::without_supervisor();
+    fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let world = world.behind(given);
+    let line = "cat $CREDENTIALS_DIRECTORY/key; ls $CREDENTIALS_DIRECTORY; env | grep -c hunter2; ls GIVEN";
+    let line = line.replace("GIVEN", world.path("given").to_str().unwrap());
+    let mut plan = job("asks", &line, with(credential(Credential::Systemd("db".into()))));
+    plan.identity = Identity { user: Some("nobody".into()), group: None };
+    let result = run(&world, &plan);
+    assert!(result.printed.starts_with("hunter2key\n0\n") && result.code() != 0, "{}", result.printed);
+    let end = world.run(&job("another", "true", with(credential(Credential::Systemd("gone".into())))));
+    let failure = setup_failure(&end);
+    assert_eq!((failure.path.clone(), failure.errno), (Some(world.path("given/gone")), libc::ENOENT));
+    // And a supervisor that has none says so.
+    let end = open_world().run(&job("none", "true", with(credential(Credential::Systemd("db".into())))));
+    let failure = setup_failure(&end);
+    assert!(failure.cause().unwrap().starts_with("systemd gave the supervisor no credentials"), "{failure:?}");
+}
+
 /// The socket usually lies in the state directory, which is the daemon's alone.
 #[test]
 fn credentials_are_reached_where_the_supervisors_directory_is_not() {

@@ -59,6 +59,24 @@ fn who_obeys_the_signal_is_not_killed() {
 }
 
 #[test]
+fn who_was_stopped_hears_the_signal() {
+    let world = World::new();
+    let line = "trap 'echo tidy; exit 3' TERM; kill -STOP $$; while :; do sleep 0.01; done";
+    let mut plan = plan("stopped", &["sh", "-c", line]);
+    plan.stop.grace = Duration::from_secs(1000);
+    world.launch(&plan);
+    let main = world.started(&plan.attempt);
+    wait_for("it is stopped", || {
+        let stat = std::fs::read_to_string(format!("/proc/{main}/stat")).unwrap();
+        stat.rsplit(')').next().unwrap().trim_start().starts_with('T')
+    });
+    world.stop(&plan.attempt, StopReason::Cancelled);
+    let end = world.ended(&plan.attempt);
+    assert_eq!((wait_status(&end), end.stopped), (3 << 8, by_signal(StopReason::Cancelled)));
+    assert!(world.printed(&plan.attempt).ends_with(b"tidy\n"));
+}
+
+#[test]
 fn the_signal_reaches_children_in_other_sessions() {
     let world = World::new();
     let line =

@@ -181,7 +181,7 @@ impl ProcessFile {
     fn check_limits(&self, machine: &Machine, findings: &mut Findings) {
         let Some(said) = self.limits.as_ref().filter(|said| !said.value.best_effort) else { return };
         for (key, controller) in said.value.needs() {
-            let feature = Feature::Controller(controller);
+            let feature = if key == "io_weight" { Feature::DiskWeights } else { Feature::Controller(controller) };
             demand(&format!("limits.{key}"), said.span.clone(), feature, machine, findings);
         }
     }
@@ -208,7 +208,9 @@ fn demand(
     if let Some(reason) = machine.lacks.get(&feature) {
         let problem = Problem::new(format!("`{key}` cannot be had: this machine has no {} here", feature.name()));
         let hint = match feature {
-            Feature::Controller(_) => format!("{reason}; [limits] best_effort = true runs the job without"),
+            Feature::Controller(_) | Feature::DiskWeights => {
+                format!("{reason}; [limits] best_effort = true runs the job without")
+            }
             Feature::Mounts
             | Feature::Processes
             | Feature::Network

@@ -37,11 +37,13 @@ pub enum Feature {
     SystemCalls,
     /// A cgroup controller.
     Controller(Controller),
+    /// Shares of the disks, which take a policy of the kernel's beside the io controller.
+    DiskWeights,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Mounts,
         Self::Processes,
         Self::Network,
@@ -52,6 +54,7 @@ impl Feature {
         Self::Controller(Controller::Pids),
         Self::Controller(Controller::Cpu),
         Self::Controller(Controller::Io),
+        Self::DiskWeights,
     ];
 
     /// The keys of job files that need it, those of tables with a dot.
@@ -79,7 +82,8 @@ impl Feature {
             Self::Controller(Controller::Memory) => &["limits.memory", "limits.memory_swap"],
             Self::Controller(Controller::Pids) => &["limits.processes"],
             Self::Controller(Controller::Cpu) => &["limits.cpus"],
-            Self::Controller(Controller::Io) => &["limits.io_weight", "limits.io_read", "limits.io_write"],
+            Self::Controller(Controller::Io) => &["limits.io_read", "limits.io_write"],
+            Self::DiskWeights => &["limits.io_weight"],
         }
     }
 
@@ -96,6 +100,7 @@ impl Feature {
             Self::Controller(Controller::Pids) => "process limits",
             Self::Controller(Controller::Cpu) => "processor limits",
             Self::Controller(Controller::Io) => "disk limits",
+            Self::DiskWeights => "disk weights",
         }
     }
 }
