@@ -6,7 +6,7 @@
 //! runs at once.
 //!
 //! `cargo bench --bench spawn -- cost`, `capture` or `crowd` makes one of the three; `cost strict` one kind of runs alone,
-//! for a profiler.
+//! for a profiler; `keys` each key of isolation alone.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the real clock")]
 
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use jobsd::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, Report};
-use jobsd::spec::{Environment, Identity, Isolation, Network, OutputPolicy, ProcessSpec, Profile, StopPolicy};
+use jobsd::spec::{
+    Environment, Filesystem, Identity, Isolation, Network, OutputPolicy, ProcessSpec, Profile, StopPolicy,
+};
 use jobsd::supervisor::{Incoming, Link, Request};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -41,6 +43,9 @@ fn main() {
             !words.iter().any(|word| KINDS.contains(&word.as_str())) || words.iter().any(|word| word == kind)
         });
     }
+    if words.iter().any(|word| word == "keys") {
+        keys(&supervisor);
+    }
     if wanted("capture") {
         capture(&supervisor);
     }
@@ -53,34 +58,86 @@ fn main() {
 const KINDS: [&str; 6] = ["bare", "namespaces", "none", "basic", "strict", "network"];
 
 fn cost(supervisor: &Supervisor, wanted: impl Fn(&str) -> bool) {
-    let profile = |profile| Some(Isolation::of_profile(profile));
+    let profile = |profile| Measured::Run(Box::new(Isolation::of_profile(profile)));
     let network = Isolation { network: Network::None, ..Isolation::of_profile(Profile::Strict) };
-    let isolations =
-        [None, None, profile(Profile::None), profile(Profile::Basic), profile(Profile::Strict), Some(network)];
-    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); KINDS.len()];
+    let measured = [
+        Measured::Bare,
+        Measured::Namespaces,
+        profile(Profile::None),
+        profile(Profile::Basic),
+        profile(Profile::Strict),
+        Measured::Run(Box::new(network)),
+    ];
+    let kinds: Vec<_> = KINDS.into_iter().zip(measured).filter(|(kind, _)| wanted(kind)).collect();
+    by_turns(supervisor, "cost", &kinds);
+}
+
+/// Each key alone, beside a run without any.
+fn keys(supervisor: &Supervisor) {
+    let strict = Isolation::of_profile(Profile::Strict);
+    let key = |name: &'static str, set: fn(&mut Isolation, Isolation)| {
+        let mut isolation = Isolation::of_profile(Profile::None);
+        set(&mut isolation, strict.clone());
+        (name, Measured::Run(Box::new(isolation)))
+    };
+    by_turns(
+        supervisor,
+        "keys",
+        &[
+            key("none", |_, _| {}),
+            key("network = false", |one, _| one.network = Network::None),
+            key("network = \"loopback\"", |one, _| one.network = Network::Loopback),
+            key("private_tmp", |one, _| one.private_tmp = true),
+            key("system-read-only", |one, _| one.filesystem = Filesystem::SystemReadOnly),
+            key("read-only", |one, _| one.filesystem = Filesystem::ReadOnly),
+            key("hidden, one path", |one, _| one.hidden = ["/srv".into()].into()),
+            key("private_devices", |one, _| one.private_devices = true),
+            key("private_users", |one, _| one.private_users = true),
+            key("processes_visible", |one, _| one.processes_visible = false),
+            key("hostname", |one, _| one.hostname = Some("bench".to_owned())),
+            key("capabilities", |one, strict| one.capabilities = strict.capabilities),
+            key("no_new_privileges", |one, _| one.no_new_privileges = true),
+            key("syscalls", |one, strict| one.syscalls = strict.syscalls),
+            key("lock_personality", |one, _| one.lock_personality = true),
+            key("restrict_namespaces", |one, _| one.restrict_namespaces = true),
+            key("address_families", |one, strict| one.restrict_address_families = strict.restrict_address_families),
+        ],
+    );
+}
+
+/// What takes its turn.
+enum Measured {
+    /// The program, started and waited for by this process.
+    Bare,
+    /// The same in namespaces.
+    Namespaces,
+    /// A run, launched by the supervisor.
+    Run(Box<Isolation>),
+}
+
+fn by_turns(supervisor: &Supervisor, job: &str, kinds: &[(&str, Measured)]) {
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); kinds.len()];
     let mut number = 0;
     for _ in 0..ROUNDS {
-        for ((kind, isolation), times) in
-            KINDS.iter().zip(&isolations).zip(&mut times).filter(|((kind, _), _)| wanted(kind))
-        {
+        for ((_, measured), times) in kinds.iter().zip(&mut times) {
             for _ in 0..RUNS {
                 number += 1;
                 let begun = Instant::now();
-                match isolation {
-                    Some(isolation) => supervisor.run(number, isolation),
-                    None if *kind == "bare" => bare(),
-                    None => in_namespaces(),
+                match measured {
+                    Measured::Bare => bare(),
+                    Measured::Namespaces => in_namespaces(),
+                    Measured::Run(isolation) => supervisor.run(job, number, isolation),
                 }
                 times.push(begun.elapsed());
             }
         }
     }
-    println!("µs a run   least  quarter   median");
-    for (kind, times) in KINDS.iter().zip(&mut times).filter(|(_, times)| !times.is_empty()) {
+    println!("{:<22}   least  quarter   median", "µs a run");
+    for ((kind, _), times) in kinds.iter().zip(&mut times) {
         times.sort_unstable();
         let [least, quarter, median] =
             [0, times.len() / 4, times.len() / 2].map(|place| times[place].as_secs_f64() * 1e6);
-        println!("{kind:<10} {least:>5.0}  {quarter:>7.0}  {median:>7.0}");
+        println!("{kind:<22}   {least:>5.0}  {quarter:>7.0}  {median:>7.0}");
     }
 }
 
@@ -187,8 +244,8 @@ impl Supervisor {
         }
     }
 
-    fn run(&self, number: u64, isolation: &Isolation) {
-        let mut plan = plan("bench", number, &["/bin/true"]);
+    fn run(&self, job: &str, number: u64, isolation: &Isolation) {
+        let mut plan = plan(job, number, &["/bin/true"]);
         plan.process.isolation = isolation.clone();
         self.run_plan(plan);
     }

@@ -85,6 +85,12 @@ impl Hub {
         format!("{}-{}", self.epoch, place.0)
     }
 
+    /// Whether a text could be the id of some daemon's event.
+    pub fn is_id(text: &str) -> bool {
+        let numbers = text.split_once('-').map(|(epoch, number)| (epoch.parse::<i64>(), number.parse::<u64>()));
+        matches!(numbers, Some((Ok(_), Ok(_))))
+    }
+
     /// The place that an id names; `None` when it is not one of this daemon's.
     pub fn place(&self, id: &str) -> Option<Place> {
         let (_, number) = id.split_once('-')?;
@@ -172,6 +178,11 @@ mod tests {
         assert_eq!(hub.place("1-1"), None);
         assert_eq!(hub.place(&format!("{}-2", hub.epoch)), None);
         assert_eq!(hub.place("nonsense"), None);
+        for (text, is_id) in
+            [("1-1", true), (hub.id(hub.end()).as_str(), true), ("zz", false), ("1-x", false), ("", false)]
+        {
+            assert_eq!(Hub::is_id(text), is_id, "{text}");
+        }
         assert_eq!(hub.place(&format!("0{}", hub.id(hub.end()))), None);
     }
 

@@ -12,6 +12,7 @@ use super::{Exit, Failure};
 use crate::api::convert;
 use crate::api::types::FileFault;
 use crate::causes::causes;
+use crate::clock::Timestamp;
 use crate::daemon::Config;
 use crate::daemon::config::{ConfigError, Flags};
 use crate::daemon::jobs_dir::{self, Checked, JobsDirError, Question, Reading, Trust};
@@ -67,11 +68,12 @@ pub fn run(session: &mut Session, mut args: CheckArgs) -> Result<Exit, Failure> 
     let mut checked = Vec::new();
     let mut ground = Ground::find(&flags, &around, &args.paths, &mut checked)?;
     let tried = ground.ask_machine(&args.paths, args.machine, &mut session.terminal);
+    let now = session.terminal.now();
     if args.paths.is_empty() {
-        checked.extend(ground.own_directory()?);
+        checked.extend(ground.own_directory(now)?);
     }
     for path in &args.paths {
-        checked.extend(ground.check(path)?);
+        checked.extend(ground.check(path, now)?);
     }
     if session.is_json() {
         let files: Vec<File> = checked.iter().map(File::of).collect();
@@ -178,15 +180,17 @@ impl Ground {
     }
 
     /// The files of the daemon's jobs directory; none when the configuration, which names it, is faulty.
-    fn own_directory(&self) -> Result<Vec<Checked>, Failure> {
+    fn own_directory(&self, now: Timestamp) -> Result<Vec<Checked>, Failure> {
         match &self.config {
-            Some(config) => jobs_dir::check(&config.paths.jobs_dir, &config.trust, &config.reading, Question::Machine)
-                .map_err(|fault| unreadable(&fault)),
+            Some(config) => {
+                jobs_dir::check(&config.paths.jobs_dir, &config.trust, &config.reading, Question::Machine, now)
+                    .map_err(|fault| unreadable(&fault))
+            }
             None => Ok(Vec::new()),
         }
     }
 
-    fn check(&self, path: &Path) -> Result<Vec<Checked>, Failure> {
+    fn check(&self, path: &Path, now: Timestamp) -> Result<Vec<Checked>, Failure> {
         if self.config.as_ref().and_then(|config| config.file.as_deref()).is_some_and(|file| same(file, path)) {
             return Ok(Vec::new());
         }
@@ -201,9 +205,9 @@ impl Ground {
             }
         };
         if path.is_dir() {
-            return jobs_dir::check(path, &trust, &reading, question).map_err(|fault| unreadable(&fault));
+            return jobs_dir::check(path, &trust, &reading, question, now).map_err(|fault| unreadable(&fault));
         }
-        match jobs_dir::check_file(path, &trust, &reading, question) {
+        match jobs_dir::check_file(path, &trust, &reading, question, now) {
             Ok(Some(checked)) => Ok(vec![checked]),
             Ok(None) | Err(JobsDirError::Missing { .. }) => {
                 Err(Failure::new(Exit::NotFound, format!("there is no file {}", path.display())))

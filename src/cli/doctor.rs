@@ -9,6 +9,7 @@ use super::session::Session;
 use super::style::Tone;
 use super::terminal::Terminal;
 use super::{Exit, Failure};
+use crate::api::types;
 use crate::daemon::Config;
 use crate::daemon::config::Flags;
 use crate::machine;
@@ -18,7 +19,8 @@ use crate::surroundings::Surroundings;
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct DoctorArgs {
-    /// Tell what the supervisor of this state directory found out [default: the daemon's state directory]
+    /// Tell what the supervisor of this state directory found out [default: that of the daemon whose socket is named, otherwise
+    /// the usual one]
     #[arg(long, value_name = "DIR", env = "JOBSD_STATE_DIR", hide_env_values = true)]
     state_dir: Option<PathBuf>,
 }
@@ -57,8 +59,12 @@ pub(super) enum Source {
 }
 
 /// Tells what the machine can do for jobs. That it cannot do everything is no failure.
-pub fn run(session: &mut Session, args: DoctorArgs) -> Result<Exit, Failure> {
-    let (machine, source) = find_out(args.state_dir, &mut session.terminal)?;
+pub async fn run(session: &mut Session, args: DoctorArgs) -> Result<Exit, Failure> {
+    let state_dir = match args.state_dir {
+        None if session.has_socket() => Some(state_dir_of_daemon(session).await?),
+        said => said,
+    };
+    let (machine, source) = find_out(state_dir, &mut session.terminal)?;
     let report = Report::new(&machine, &source);
     if session.is_json() {
         session.json(&serde_json::to_vec(&report).expect("plain data"))?;
@@ -66,6 +72,12 @@ pub fn run(session: &mut Session, args: DoctorArgs) -> Result<Exit, Failure> {
         show(&report, &mut session.terminal)?;
     }
     Ok(Exit::Done)
+}
+
+/// Where the daemon whose socket was named has its state.
+async fn state_dir_of_daemon(session: &mut Session) -> Result<PathBuf, Failure> {
+    let config: types::Config = session.client().await?.get("/v1/config").await?;
+    Ok(config.state_dir.into())
 }
 
 /// What the supervisor found counts for jobs; a trial of our own is what a jobsd started from here would find.

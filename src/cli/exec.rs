@@ -164,7 +164,10 @@ fn properties(args: &ExecArgs) -> Result<Map<String, Value>, Failure> {
         let (key, value) = text.split_once('=').ok_or_else(|| {
             usage(format!("--property {text:?} is no KEY=VALUE")).hint("as in --property isolation.profile=strict")
         })?;
-        put(&mut properties, key.trim(), value_of(value.trim()))?;
+        let (key, value) = (key.trim(), value.trim());
+        // Octal digits are a text in job files; the quotes of a shell do not arrive here.
+        let is_umask = key == "umask" && value.bytes().all(|byte| byte.is_ascii_digit());
+        put(&mut properties, key, if is_umask { value.into() } else { value_of(value) })?;
     }
     let own = [
         ("timeout", args.timeout.as_deref().map(Value::from)),
@@ -222,5 +225,19 @@ mod tests {
         });
         assert_eq!(Value::Object(properties.clone()), expected);
         assert!(put(&mut properties, "tags.x", value_of("1")).is_err());
+    }
+
+    #[test]
+    fn a_umask_is_digits_whatever_the_shell_did_to_its_quotes() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: ExecArgs,
+        }
+        for said in ["umask=027", "umask=27", "umask=\"027\"", "umask='27'"] {
+            let line = <Line as clap::Parser>::parse_from(["exec", "-p", said, "true"]);
+            let umask = properties(&line.args).unwrap()["umask"].as_str().map(str::to_owned);
+            assert!(matches!(umask.as_deref(), Some("027" | "27")), "{said}: {umask:?}");
+        }
     }
 }

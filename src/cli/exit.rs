@@ -67,6 +67,12 @@ impl Exit {
         }
     }
 
+    /// This one, or the other when all went well so far.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if self.code() == 0 { other } else { self }
+    }
+
     /// For an answer of the daemon with an error's code, or, of a newer daemon, its HTTP status.
     pub fn of_error(code: &str, status: u16) -> Self {
         match ErrorCode::from_name(code) {

@@ -106,8 +106,10 @@ fn unparsed(fault: &clap::Error) -> Exit {
 /// Does what the command line asks on this process's terminal.
 async fn run(cli: Cli) -> Exit {
     let terminal = Terminal::standard(cli.global.color);
-    // Looking for sockets asks the user database, which costs more than all that an offline verb does.
-    let sockets = if cli.verb.is_offline() { Vec::new() } else { socket::candidates(cli.global.socket.as_deref()) };
+    // Looking for sockets asks the user database, which costs more than all that an offline verb does. One that is named
+    // need not be looked for.
+    let named = cli.global.socket.as_deref();
+    let sockets = if named.is_none() && cli.verb.is_offline() { Vec::new() } else { socket::candidates(named) };
     let mut session = Session::new(terminal, cli.global.output, sockets);
     run_in(&mut session, cli.verb).await
 }
@@ -151,7 +153,7 @@ async fn perform(session: &mut Session, verb: Verb) -> Result<Exit, Failure> {
         Verb::Why(args) => why::run(session, args).await,
         Verb::Check(args) => check::run(session, args),
         Verb::Diff(args) => diff::run(session, args).await,
-        Verb::Doctor(args) => doctor::run(session, args),
+        Verb::Doctor(args) => doctor::run(session, args).await,
         Verb::Schema(args) => schema::run(session, args),
         Verb::Reload(args) => reload::run(session, args).await,
         Verb::New(args) => new::run(session, args).await,

@@ -55,6 +55,11 @@ impl Session {
         Ok(self.client.insert(client))
     }
 
+    /// Whether there is a socket to try.
+    pub fn has_socket(&self) -> bool {
+        !self.sockets.is_empty()
+    }
+
     /// Where a verb that reads or writes job files works: where `flags` say, otherwise where the daemon that answers does. They
     /// stay as they are, which means the usual places, when none answers.
     pub async fn places_of_daemon(&mut self, flags: Flags) -> Flags {

@@ -168,6 +168,13 @@ impl ScheduleSet {
         self.timetables.is_empty()
     }
 
+    /// Whether there were schedules, and none has an occurrence after `at`, whatever boots and whenever the job is first seen.
+    pub fn is_over(&self, at: Timestamp) -> bool {
+        let soon = at + TimeDelta::seconds(1);
+        let context = Context { first_seen: at, boot: Boot { id: BootId::new(""), at: soon, seen_at: soon } };
+        !self.is_empty() && self.next(at, &context).is_none()
+    }
+
     /// The earliest occurrence, without jitter, and its schedule. Of several at one instant the first entry's counts.
     fn next_at(&self, after: Timestamp, context: &Context) -> Option<(&Timetable, Occurrence)> {
         self.timetables

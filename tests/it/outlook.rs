@@ -51,3 +51,23 @@ fn a_command_for_nobody_is_refused_at_once() {
     assert_eq!(world.json(&["list"]).as_array().map(Vec::len), Some(0), "nothing was defined");
     world.ok(&["exec", "--user", "daemon", "--wait", "--", "true"]);
 }
+
+#[test]
+fn doctor_tells_of_the_daemon_whose_socket_is_named() {
+    let mut world = World::new();
+    world.start();
+    world.supervisor_pid();
+    let told = world.json(&["doctor"]);
+    let state = world.path("state").canonicalize().expect("the state");
+    assert_eq!((&told["found_by"], told["state_dir"].as_str()), (&"supervisor".into(), state.to_str()));
+}
+
+#[test]
+fn events_after_what_is_no_event_are_refused() {
+    let mut world = World::new();
+    world.start();
+    let refused = world.jobctl(&["events", "--after", "zz"]);
+    let talk = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{talk}");
+    assert!(talk.contains("\"zz\" is not the id of an event"), "{talk}");
+}

@@ -13,11 +13,11 @@ use tokio::sync::mpsc;
 use crate::api::access::Reach;
 use crate::api::convert;
 use crate::api::error::ApiError;
-use crate::api::events::{Next, Place};
+use crate::api::events::{Hub, Next, Place};
 use crate::api::extract::QueryOf;
 use crate::api::state::Api;
 use crate::api::stream::Received;
-use crate::api::types::Event;
+use crate::api::types::{ErrorCode, Event};
 use crate::api::view::View;
 use crate::causes::chain;
 use crate::scheduler::Announcement;
@@ -45,6 +45,11 @@ pub async fn events(
     headers: HeaderMap,
     QueryOf(query): QueryOf<EventsQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
+    if let Some(id) = query.after.as_deref().filter(|id| !Hub::is_id(id)) {
+        return Err(ApiError::new(ErrorCode::BadRequest, format!("{id:?} is not the id of an event")).hint(
+            "it is the `id` of an event that came, two numbers with a hyphen; without one events come from now on",
+        ));
+    }
     let asked = headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default().to_owned()).or(query.after);
     let (sender, receiver) = mpsc::channel(EVENTS_IN_FLIGHT);
     let start = match &asked {

@@ -23,7 +23,7 @@ use crate::api::types::{ErrorCode, ExecRequest, Executed, Time};
 use crate::clock::Timestamp;
 use crate::daemon::jobs_dir::{Reading, unknown_account};
 use crate::scheduler::{Answer, Named};
-use crate::spec::{Account, Authority, Identity, JobName, LoadedSpec};
+use crate::spec::{Account, Authority, Diagnostic, Faults, Identity, JobName, LoadedSpec};
 
 /// Keys that the request says by fields of its own, or that mean nothing for one run.
 const NOT_HERE: [&str; 10] = [
@@ -272,10 +272,20 @@ fn read(reading: &Reading, authority: &Authority, name: &JobName, text: &str) ->
     let path = std::path::PathBuf::from("the request");
     let with = |authority: &Authority| {
         let reading = Reading { defaults: String::new(), authority: authority.clone(), ..reading.clone() };
-        reading.read(name, text.to_owned(), path.clone(), &calendars).map_err(|faults| bad(faults.summary()))
+        reading.read(name, text.to_owned(), path.clone(), &calendars).map_err(|faults| misread(&faults))
     };
     with(authority)?;
     with(&reading.authority)
+}
+
+/// What is wrong with the keys. Nobody has seen the text in which they stand, so that its lines say nothing.
+fn misread(faults: &Faults) -> ApiError {
+    let told = |fault: &Diagnostic| match &fault.expected {
+        Some(expected) => format!("{}: {expected}", fault.message),
+        None => fault.message.clone(),
+    };
+    let message = faults.iter().map(told).collect::<Vec<_>>().join("; ");
+    ApiError { hint: faults.iter().find_map(|fault| fault.hint.clone()), ..bad(message) }
 }
 
 #[cfg(test)]
@@ -295,6 +305,16 @@ mod tests {
 
     fn reading(authority: &Authority) -> Reading {
         Reading { authority: authority.clone(), ..Reading::of_text(crate::schedule::Zone::utc()) }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_key_is_told_without_the_lines_of_a_text_that_nobody_saw() {
+        let message = |key: &str, value: serde_json::Value| {
+            defined(json!({"argv": ["true"], "properties": {key: value}}), 0).unwrap_err().message
+        };
+        assert_eq!(message("nice", json!(-21)), "`nice` is out of range: expected a whole number from -20 to 19");
+        let umask = message("umask", json!(27));
+        assert_eq!(umask, "`umask` cannot be an integer: expected octal digits in quotes, as in \"0027\"");
     }
 
     fn alice() -> Authority {

@@ -75,6 +75,24 @@ async fn what_this_machine_does_not_have_is_a_warning() {
 }
 
 #[tokio::test]
+async fn a_schedule_that_is_over_is_a_warning() {
+    let line = "command = ['true']\nschedule = ";
+    for (name, rule, over) in [
+        ("past", "'0 0 1 1 * * 2020'", true),
+        ("gone", "{ at = '2020-01-01T00:00' }", true),
+        ("some", "{ at = ['2020-01-01T00:00', '2090-01-01T00:00'] }", false),
+        ("boot", "'@reboot'", false),
+        ("after", "{ after = '1h' }", false),
+    ] {
+        let directory = files(&[(&format!("{name}.toml"), &format!("{line}{rule}\n"))]);
+        let done = check(&directory, "").await;
+        assert_eq!(done.exit, Exit::Done, "{name}: {}", done.out);
+        assert_eq!(done.out.contains("every time of this schedule has passed"), over, "{name}: {}", done.out);
+        assert_eq!(done.out.contains(&format!("{name}.toml:2:12")), over, "{name}: {}", done.out);
+    }
+}
+
+#[tokio::test]
 async fn json_has_the_place_of_every_fault() {
     let directory = files(&[("bad.toml", FAULTY)]);
     let done = check(&directory, "DIR/jobs.d -o json").await;

@@ -6,8 +6,8 @@ use super::canned::Canned;
 use super::fixtures::{detail, ended, job, wire};
 use super::jobctl;
 use crate::api::types::{
-    Cancelled, ErrorCode, OutputChunk, OutputMark, Paused, Reloaded, Resumed, ShutdownMode, ShuttingDown, Stream,
-    Triggered,
+    Cancelled, ErrorCode, Job, JobPage, OutputChunk, OutputMark, Paused, Reloaded, Resumed, ShutdownMode, ShuttingDown,
+    Stream, Triggered,
 };
 use crate::cli::Exit;
 use crate::run;
@@ -37,6 +37,43 @@ async fn run_wait_exits_as_the_run_did() {
         let done = jobctl(&daemon, None, "run --wait backup").await;
         assert_eq!((done.exit.code(), done.out.as_str()), (code, "backup/44\n"), "{outcome:?}");
     }
+}
+
+fn triggered_of(job: &str) -> Triggered {
+    Triggered { job: job.to_owned(), run: format!("{job}/44"), ..triggered() }
+}
+
+#[tokio::test]
+async fn several_jobs_are_started_and_what_cannot_be_is_told() {
+    let daemon = || {
+        let failed = ended(44, 0x0300, run::Outcome::Failed { exit_code: 3 });
+        Canned::new()
+            .answers("POST /v1/jobs/a/runs", &triggered_of("a"))
+            .refuses("POST /v1/jobs/b/runs", ErrorCode::Overlap, "the run b/1 is live", None)
+            .answers("POST /v1/jobs/c/runs", &triggered_of("c"))
+            .answers("GET /v1/jobs/a/runs/44?wait=30", &wire(&ended(44, 0, run::Outcome::Succeeded)))
+            .answers("GET /v1/jobs/c/runs/44?wait=30", &wire(&failed))
+    };
+    let done = jobctl(&daemon(), None, "run a b c").await;
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Refused, "a/44\nc/44\n"));
+    assert_eq!(done.talk, "error: the run b/1 is live\n");
+    let done = jobctl(&daemon(), None, "run --wait a c").await;
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Run(3), "a/44\nc/44\n"));
+    assert_eq!(done.talk.lines().count(), 2, "{}", done.talk);
+    let told: serde_json::Value = serde_json::from_str(&jobctl(&daemon(), None, "run a c -o json").await.out).unwrap();
+    assert_eq!((&told[0]["run"], &told[1]["run"]), (&"a/44".into(), &"c/44".into()));
+    assert_eq!(jobctl(&daemon(), None, "run --follow a c").await.exit, Exit::Usage);
+}
+
+#[tokio::test]
+async fn jobs_are_started_by_their_tag() {
+    let tagged = |name: &str, enabled| Job { tags: vec!["nightly".to_owned()], enabled, ..job(name) };
+    let page = JobPage { jobs: vec![tagged("a", true), job("b"), tagged("c", false)], next: None };
+    let daemon = || Canned::new().answers("GET /v1/jobs?", &page).answers("POST /v1/jobs/a/runs", &triggered_of("a"));
+    let done = jobctl(&daemon(), None, "run --tag nightly").await;
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Done, "a/44\n"));
+    assert_eq!(done.talk, "c is disabled and not started\n");
+    assert_eq!(jobctl(&daemon(), None, "run --tag weekly").await.exit, Exit::NotFound);
 }
 
 #[tokio::test]

@@ -8,8 +8,9 @@ use nix::dir::Dir;
 
 use super::entry::{FileFault, Unreadable, open};
 use super::{CalendarsDir, Inspection, JobsDir, JobsDirError, Outlook, Reading, Trust, is_job_file, job_name};
+use crate::clock::Timestamp;
 use crate::schedule::Calendars;
-use crate::spec::{FILE_LIMIT, Faults, LoadedSpec};
+use crate::spec::{Diagnostic, FILE_LIMIT, Faults, LoadedSpec, locate};
 
 /// A job file that was looked at.
 #[derive(Debug)]
@@ -31,11 +32,18 @@ pub enum Question {
     Machine,
 }
 
-/// Looks at every job file of a directory, in order of their names, as [`JobsDir::load`] does. Blocking.
+/// Looks at every job file of a directory, in order of their names, as [`JobsDir::load`] does. `now` is what schedules are held
+/// against. Blocking.
 ///
 /// # Errors
 /// When the directory cannot be read or is not believed.
-pub fn check(path: &Path, trust: &Trust, reading: &Reading, question: Question) -> Result<Vec<Checked>, JobsDirError> {
+pub fn check(
+    path: &Path,
+    trust: &Trust,
+    reading: &Reading,
+    question: Question,
+    now: Timestamp,
+) -> Result<Vec<Checked>, JobsDirError> {
     let jobs = JobsDir::new(path.to_owned(), trust.clone(), reading.clone());
     let mut inspection = trust.inspection();
     let directory = jobs.open_trusted(&mut inspection)?;
@@ -44,7 +52,7 @@ pub fn check(path: &Path, trust: &Trust, reading: &Reading, question: Question) 
     let calendars = calendars(trust, reading);
     let look = |name: &OsString| look(path, &directory, name, &mut inspection, reading, &calendars);
     let mut outlook = Outlook::default();
-    Ok(names.iter().filter_map(look).map(|looked| looked.checked(question, &mut outlook)).collect())
+    Ok(names.iter().filter_map(look).map(|looked| looked.checked(question, now, &mut outlook)).collect())
 }
 
 /// Looks at one job file as it would be looked at in its directory. `None` when there is no such file. Blocking.
@@ -56,6 +64,7 @@ pub fn check_file(
     trust: &Trust,
     reading: &Reading,
     question: Question,
+    now: Timestamp,
 ) -> Result<Option<Checked>, JobsDirError> {
     let parent = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -71,7 +80,7 @@ pub fn check_file(
         return Ok(there.then(|| Checked { path: path.to_owned(), faults: Some(fault.at(path)), warnings: None }));
     }
     let looked = look(parent, &directory, name, &mut trust.inspection(), reading, &calendars(trust, reading));
-    let checked = looked.map(|looked| looked.checked(question, &mut Outlook::default()));
+    let checked = looked.map(|looked| looked.checked(question, now, &mut Outlook::default()));
     Ok(checked.map(|checked| Checked { path: path.to_owned(), ..checked }))
 }
 
@@ -87,14 +96,30 @@ struct Looked {
 }
 
 impl Looked {
-    fn checked(self, question: Question, outlook: &mut Outlook) -> Checked {
+    fn checked(self, question: Question, now: Timestamp, outlook: &mut Outlook) -> Checked {
         let Self { path, read } = self;
-        match (read, question) {
-            (Err(faults), _) => Checked { path, faults: Some(faults), warnings: None },
-            (Ok(_), Question::Text) => Checked { path, faults: None, warnings: None },
-            (Ok(loaded), Question::Machine) => Checked { path, faults: None, warnings: outlook.warnings(&loaded) },
+        let loaded = match read {
+            Ok(loaded) => loaded,
+            Err(faults) => return Checked { path, faults: Some(faults), warnings: None },
+        };
+        let mut warnings: Vec<Diagnostic> = over(&loaded, now).into_iter().collect();
+        match question {
+            Question::Text => {}
+            Question::Machine => warnings.extend(outlook.missing(&loaded)),
         }
+        let told = (!warnings.is_empty()).then(|| Faults::warnings(&path, &loaded.source.text, warnings));
+        Checked { path, faults: None, warnings: told }
     }
+}
+
+/// What is over is a mistake in a file that is looked at before it is used. Of one that is in use it is the usual end.
+fn over(loaded: &LoadedSpec, now: Timestamp) -> Option<Diagnostic> {
+    loaded.spec.schedules.is_over(now).then(|| Diagnostic {
+        span: locate(&loaded.source.text, &["schedule"], None),
+        message: "every time of this schedule has passed".to_owned(),
+        expected: None,
+        hint: Some("nothing starts the job any more; `jobctl run` still does".to_owned()),
+    })
 }
 
 /// `None` when the file is gone.

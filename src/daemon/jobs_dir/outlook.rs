@@ -53,6 +53,12 @@ pub fn unknown_account(identity: &Identity) -> Option<(String, Option<String>)> 
 impl Outlook {
     /// All that a job names and that is not there; `None` when nothing is missing. Blocking.
     pub fn warnings(&mut self, loaded: &LoadedSpec) -> Option<Faults> {
+        let list = self.missing(loaded);
+        (!list.is_empty()).then(|| Faults::warnings(&loaded.path, &loaded.source.text, list))
+    }
+
+    /// The same, one by one.
+    pub(super) fn missing(&mut self, loaded: &LoadedSpec) -> Vec<Diagnostic> {
         let spec = &loaded.spec;
         let mut list = Vec::new();
         for (key, message, hint) in self.accounts(&spec.identity) {
@@ -65,7 +71,7 @@ impl Outlook {
         isolated_paths(spec, &mut missing);
         inputs(spec, &mut missing);
         program(spec, &mut missing);
-        (!list.is_empty()).then(|| Faults::warnings(&loaded.path, &loaded.source.text, list))
+        list
     }
 
     /// The key, what is wrong with it, and what may be meant.

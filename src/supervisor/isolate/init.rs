@@ -53,14 +53,13 @@ pub(in crate::supervisor) fn stay(
     };
     let exited = Exited { wait_status, leftovers, usage: Some(usage::of_reaped()) };
     let line = Line::Exited((&exited).into()).encode();
-    let mut written = told.record.write_all(&line);
-    if alone && written.is_ok() {
-        written = told.supervisor.write_all(&line);
-    }
+    // That nobody listens any more is no fault: the next supervisor goes by the record.
+    let heard = alone && told.supervisor.write_all(&line).is_ok();
+    let written = told.record.write_all(&line);
     if on_leftover == OnLeftover::Wait {
         while let Ok(Some(_)) = wait_any(0) {}
     }
-    exit_now(i32::from(bare.is_err() || written.is_err()));
+    exit_now(i32::from(bare.is_err() || written.is_err() && !heard));
 }
 
 /// Whether there is nobody else among the processes that this one sees. It is the last step of a process's end by which it is
