@@ -72,7 +72,8 @@ pub struct Follow {
     split: bool,
     /// Whether terminals get the bytes as they are.
     raw: bool,
-    visible: Visible,
+    /// Of standard output and standard error.
+    visible: [Visible; 2],
     /// The last place that was shown.
     shown: Option<Place>,
     /// Whether what was shown last ended in the middle of a line, on standard output and on standard error.
@@ -108,10 +109,14 @@ impl Follow {
             stamp: None,
             split: true,
             raw: false,
-            visible: Visible::default(),
+            visible: Default::default(),
             shown: None,
             midline: (false, false),
         }
+    }
+
+    fn visible_of(&mut self, stream: output::Stream) -> &mut Visible {
+        &mut self.visible[usize::from(stream == output::Stream::Stderr)]
     }
 
     /// Whether what was printed to a stream goes beside the data.
@@ -157,7 +162,7 @@ pub async fn run(session: &mut Session, args: LogsArgs) -> Result<Exit, Failure>
         stamp: stamped.then(Stamp::default),
         split: false,
         raw: args.raw,
-        visible: Visible::default(),
+        visible: Default::default(),
         shown: None,
         midline: (false, false),
     };
@@ -291,7 +296,7 @@ fn show_chunk(session: &mut Session, what: &mut Follow, chunk: &OutputChunk, byt
     let seen = if to_talk { session.terminal.talk_is_seen } else { session.terminal.data_is_seen };
     let text;
     let bytes = if seen && !what.raw {
-        text = what.visible.show(stream, bytes);
+        text = what.visible_of(stream).show(bytes);
         text.as_bytes()
     } else {
         bytes
@@ -313,7 +318,7 @@ fn show_chunk(session: &mut Session, what: &mut Follow, chunk: &OutputChunk, byt
 /// Shows the beginnings of characters that were held back for their ends.
 fn show_rest(session: &mut Session, what: &mut Follow) -> std::io::Result<()> {
     for stream in [output::Stream::Stdout, output::Stream::Stderr] {
-        let rest = what.visible.rest(stream);
+        let rest = what.visible_of(stream).rest();
         if what.goes_to_talk(stream) {
             session.terminal.job_stderr(rest.as_bytes())?;
         } else {

@@ -1,32 +1,29 @@
 //! [`Visible`]: what a job printed, in a form that a terminal shows and does not obey.
 
-use crate::output::Stream;
-
-/// Turns bytes into text without control characters, piece by piece: what a job prints must not move the reader's cursor,
+/// Turns bytes of one stream into text without control characters, piece by piece: what a job prints must not move the reader's cursor,
 /// change his title or answer in his name.
 ///
 /// Tabs and ends of lines stay. Other control characters are written as `cat -v` does, `^[` for escape and `^M` for a
 /// carriage return; those of the upper half, and bytes that are no UTF-8, as `\x9b`.
 #[derive(Debug, Default)]
 pub struct Visible {
-    /// Beginnings of characters whose ends have not come yet, of standard output and standard error.
-    begun: [Vec<u8>; 2],
+    /// The beginning of a character whose end has not come yet.
+    begun: Vec<u8>,
 }
 
 impl Visible {
-    /// The next bytes of a stream.
-    pub fn show(&mut self, stream: Stream, bytes: &[u8]) -> String {
-        let begun = &mut self.begun[usize::from(stream == Stream::Stderr)];
-        let mut all = std::mem::take(begun);
+    /// The next bytes.
+    pub fn show(&mut self, bytes: &[u8]) -> String {
+        let mut all = std::mem::take(&mut self.begun);
         all.extend_from_slice(bytes);
         let whole = all.len() - unfinished(&all);
-        *begun = all.split_off(whole);
+        self.begun = all.split_off(whole);
         text(&all)
     }
 
-    /// What is left of a stream that will not go on: a character without its end.
-    pub fn rest(&mut self, stream: Stream) -> String {
-        text(&std::mem::take(&mut self.begun[usize::from(stream == Stream::Stderr)]))
+    /// What is left when the stream will not go on: a character without its end.
+    pub fn rest(&mut self) -> String {
+        text(&std::mem::take(&mut self.begun))
     }
 }
 
@@ -68,7 +65,7 @@ mod tests {
 
     fn shown(bytes: &[u8]) -> String {
         let mut visible = Visible::default();
-        visible.show(Stream::Stdout, bytes) + &visible.rest(Stream::Stdout)
+        visible.show(bytes) + &visible.rest()
     }
 
     #[test]
@@ -87,16 +84,15 @@ mod tests {
     }
 
     #[test]
-    fn a_character_in_two_pieces_is_one_and_streams_do_not_mix() {
+    fn a_character_in_two_pieces_is_one() {
         let mut visible = Visible::default();
         let euro = "\u{20ac}".as_bytes();
-        assert_eq!(visible.show(Stream::Stdout, &euro[..2]), "");
-        assert_eq!(visible.show(Stream::Stderr, b"error\n"), "error\n");
-        assert_eq!(visible.show(Stream::Stdout, &euro[2..]), "\u{20ac}");
-        visible.show(Stream::Stdout, &euro[..1]);
-        assert_eq!(visible.show(Stream::Stdout, b"x"), "\\xe2x");
-        visible.show(Stream::Stdout, &euro[..1]);
-        assert_eq!((visible.rest(Stream::Stdout), visible.rest(Stream::Stdout)), ("\\xe2".to_owned(), String::new()));
+        assert_eq!(visible.show(&euro[..2]), "");
+        assert_eq!(visible.show(&euro[2..]), "\u{20ac}");
+        visible.show(&euro[..1]);
+        assert_eq!(visible.show(b"x"), "\\xe2x");
+        visible.show(&euro[..1]);
+        assert_eq!((visible.rest(), visible.rest()), ("\\xe2".to_owned(), String::new()));
     }
 
     proptest! {
@@ -106,11 +102,11 @@ mod tests {
             let (mut whole, mut left) = (String::new(), bytes.as_slice());
             for cut in cuts {
                 let (piece, rest) = left.split_at(cut.min(left.len()));
-                whole += &visible.show(Stream::Stdout, piece);
+                whole += &visible.show(piece);
                 left = rest;
             }
-            whole += &visible.show(Stream::Stdout, left);
-            whole += &visible.rest(Stream::Stdout);
+            whole += &visible.show(left);
+            whole += &visible.rest();
             prop_assert_eq!(&whole, &shown(&bytes));
             prop_assert!(!whole.chars().any(|c| c.is_control() && c != '\t' && c != '\n'));
         }
