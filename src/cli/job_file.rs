@@ -101,6 +101,9 @@ pub(super) fn show_written(session: &mut Session, answer: &[u8], written: &JobWr
         return Err(Failure::new(Exit::Failure, format!("{job} is faulty by the configuration as it is now"))
             .hint(format!("`jobctl show {job}` says what is wrong")));
     }
+    if let Some(warning) = &written.warning {
+        session.terminal.say(format!("{}\n", warning.report));
+    }
     let now = session.terminal.now();
     session.terminal.say(match written.next {
         Some(next) => {

@@ -1,5 +1,6 @@
 //! What the supervisor says of an attempt.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -155,6 +156,34 @@ impl SetupFailure {
             }
             (errno, _) => Some(nix::errno::Errno::from_raw(errno).desc()),
         }
+    }
+}
+
+impl fmt::Display for SetupFailure {
+    /// All of it in words, as in `cannot enter working directory /srv/x as user backup: Permission denied`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The steps' names are the supervisor's (`supervisor::child`), and these two are none: nobody saw which one it was.
+        match (self.step.as_str(), &self.path, self.errno) {
+            ("set-up deadline", ..) => {
+                return f.write_str(
+                    "its set-up took too long: a credential's command, a user database or a file system does not answer",
+                );
+            }
+            ("set-up", ..) => return f.write_str("its process died before the program began"),
+            // The number would speak of a file.
+            ("look up user", Some(name), libc::ENOENT) => return write!(f, "there is no user {}", name.display()),
+            ("look up group", Some(name), libc::ENOENT) => return write!(f, "there is no group {}", name.display()),
+            _ => {}
+        }
+        write!(f, "cannot {}", self.step)?;
+        if let Some(path) = &self.path {
+            let place = if self.step == "arrange mounts" { "at " } else { "" };
+            write!(f, " {place}{}", path.display())?;
+        }
+        if let (Some(user), libc::EACCES | libc::EPERM) = (&self.user, self.errno) {
+            write!(f, " as user {user}")?;
+        }
+        self.cause().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::clock::BootId;
 use crate::run::{
     AttemptEnd, AttemptId, Ending, LaunchPlan, Leftovers, OutputSummary, Report, SetupFailure, StopReason, Usage,
 };
-use crate::spec::OutputTo;
+use crate::spec::{OutputPolicy, OutputTo};
 
 /// Time that the supervisor has to answer, and to take what is said to it. It never waits for anything, so that one that
 /// does not answer for so long hangs.
@@ -158,16 +158,19 @@ impl Link {
     /// # Errors
     /// When the connection is over; `Closed` is delivered, too.
     pub fn send(&self, request: &Request) -> Result<(), LinkError> {
+        let is_older = self.supervisor.version == wire::OLDER_VERSION;
         let message = match request {
             Request::Launch(plan) => ToSupervisor::Launch { plan: Box::new((&**plan).into()) },
+            Request::Find(plan) if is_older => ToSupervisor::Find { plan: Box::new((&for_older(plan)).into()) },
             Request::Find(plan) => ToSupervisor::Find { plan: Box::new((&**plan).into()) },
             Request::Stop { attempt, reason } => {
                 ToSupervisor::Stop { attempt: attempt.into(), reason: (*reason).into() }
             }
             Request::Acknowledge(attempt) => ToSupervisor::Acknowledge { attempt: attempt.into() },
         };
-        if let (wire::OLDER_VERSION, Request::Launch(plan)) = (self.supervisor.version, request)
-            && (plan.output.to != OutputTo::Files || plan.output.rate.is_some())
+        if let Request::Launch(plan) = request
+            && is_older
+            && for_older(plan) != **plan
         {
             deliver(&self.deliver, Incoming::Report(not_sent(plan, Errno::ENOSYS)));
             return Ok(());
@@ -190,6 +193,14 @@ impl Link {
             LinkError::Socket(fault)
         })
     }
+}
+
+/// A plan without what version 2 does not know. It looks for an attempt by its name alone, and so may be given this.
+fn for_older(plan: &LaunchPlan) -> LaunchPlan {
+    let mut plan = plan.clone();
+    plan.output = OutputPolicy { to: OutputTo::Files, rate: None, ..plan.output };
+    plan.process.isolation.control_socket = true;
+    plan
 }
 
 impl Drop for Link {

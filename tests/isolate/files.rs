@@ -161,3 +161,20 @@ fn the_hosts_mounts_are_as_before() {
         assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), before, "{who}");
     }
 }
+
+/// With all of root's rights a job mounts what it likes, among mounts of its own.
+#[test]
+fn what_a_job_mounts_stays_with_it() {
+    if !crate::world::is_root("what_a_job_mounts_stays_with_it") {
+        return;
+    }
+    let world = crate::open_world();
+    let before = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let line = "mkdir /tmp/m && mount -t tmpfs none /tmp/m && mount --make-rshared / && mount --bind /etc /mnt && \
+                test -e /mnt/passwd && echo mounted; exec sleep 1000";
+    let mounting = job("mounts", line, with(Isolation { private_tmp: true, ..Isolation::default() }));
+    world.launch(&mounting);
+    world.started(&mounting.attempt);
+    crate::world::wait_for("it has mounted", || world.printed(&mounting.attempt) == b"mounted\n");
+    assert_eq!(fs::read_to_string("/proc/self/mountinfo").unwrap(), before);
+}

@@ -195,6 +195,8 @@ fn nothing_of_the_supervisor_reaches_an_isolated_job() {
         // The listing itself takes 3.
         assert_eq!(printed, "0\n1\n2\n3\n", "{who}");
         // The first process cannot be looked into, let alone be traced.
+        let shot = "kill -9 1; kill -STOP 1; kill -TERM 1; (setsid true &); sleep 0.02; echo alive";
+        assert_eq!(run(&world, &job("shot", shot, profile(Profile::Strict))).good(), "alive\n", "{who}");
         let look = "(readlink /proc/1/fd/* /proc/1/exe; head -c 1 /proc/1/environ; head -c 1 /proc/1/mem) 2> /dev/null | wc -c";
         assert_eq!(run(&world, &job("first", look, profile(Profile::Strict))).good(), "0\n", "{who}");
     }

@@ -1,5 +1,7 @@
 //! What a job file names and the machine does not have: told when the file is loaded, and no reason not to load it.
 
+use std::fs;
+
 use crate::harness::World;
 
 #[test]
@@ -50,6 +52,19 @@ fn a_command_for_nobody_is_refused_at_once() {
     }
     assert_eq!(world.json(&["list"]).as_array().map(Vec::len), Some(0), "nothing was defined");
     world.ok(&["exec", "--user", "daemon", "--wait", "--", "true"]);
+}
+
+#[test]
+fn who_writes_a_file_is_told_at_once() {
+    let mut world = World::new();
+    world.start();
+    fs::write(world.path("text"), "command = 'true'\nworking_directory = '/no/such/place'\n").expect("a file");
+    let file = world.path("text").display().to_string();
+    let done = world.jobctl(&["create", "typo", &file]);
+    let talk = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{talk}");
+    assert!(talk.starts_with("warning: the directory /no/such/place does not exist"), "{talk}");
+    assert!(talk.contains("nothing starts it by itself"), "{talk}");
 }
 
 #[test]

@@ -123,6 +123,15 @@ fn a_machine_is_imported_and_proved() {
 }
 
 #[test]
+fn who_is_not_there_is_named_before_the_runs_fail() {
+    let world = World::new();
+    world.write("root/etc/cron.d/odd", "0 3 * * * no-such-user true\n", 0o644);
+    let done = world.jobctl(&format!("{SYSTEM} --dry-run"));
+    let told = done.out.split_once("Not there on this machine").map(|(_, told)| told);
+    assert!(told.is_some_and(|told| told.contains("this machine has no user \"no-such-user\"")), "{}", done.out);
+}
+
+#[test]
 fn nothing_is_overwritten_unasked_and_a_dry_run_writes_nothing() {
     let world = World::new();
     let shown = world.jobctl(&format!("{SYSTEM} --dry-run"));

@@ -2,6 +2,7 @@
 
 mod launch;
 mod messages;
+mod older;
 mod output;
 mod stop;
 mod survive;

@@ -224,7 +224,7 @@ fn setup_failure(failure: &SetupFailure) -> types::SetupFailure {
         path: failure.path.as_ref().map(|path| path.display().to_string()),
         errno: failure.errno,
         user: failure.user.clone(),
-        message: explain_setup(failure),
+        message: failure.to_string(),
     }
 }
 
@@ -333,7 +333,7 @@ fn explain(outcome: &Outcome, end: Option<&AttemptEnd>) -> Option<String> {
         Outcome::Cancelled => stopped("it was cancelled"),
         Outcome::Replaced => stopped("a newer run took its place"),
         Outcome::HostShutdown => stopped("the machine, or the supervisor, went down"),
-        Outcome::SetupFailed(failure) => Some(explain_setup(failure)),
+        Outcome::SetupFailed(failure) => Some(failure.to_string()),
         Outcome::Lost => Some("it may have run, and nobody saw its end".to_owned()),
     }
 }
@@ -364,24 +364,6 @@ fn explain_memory(killed: OutOfMemory) -> String {
         }
         None => format!("the machine, or a cgroup above the job, was out of memory{peak}, and the kernel killed it"),
     }
-}
-
-fn explain_setup(failure: &SetupFailure) -> String {
-    // The steps' names are the supervisor's (`supervisor::child`); the number would speak of a file.
-    if let (Some(name), libc::ENOENT) = (&failure.path, failure.errno) {
-        match failure.step.as_str() {
-            "look up user" => return format!("there is no user {}", name.display()),
-            "look up group" => return format!("there is no group {}", name.display()),
-            _ => {}
-        }
-    }
-    let place = if failure.step == "arrange mounts" { " at" } else { "" };
-    let about = failure.path.as_ref().map(|path| format!("{place} {}", path.display())).unwrap_or_default();
-    let cause = failure.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
-    let denied = matches!(failure.errno, libc::EACCES | libc::EPERM);
-    let user = failure.user.as_ref().filter(|_| denied);
-    let whose = user.map(|user| format!(" as user {user}")).unwrap_or_default();
-    format!("cannot {}{about}{whose}{cause}", failure.step)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! answered.
 
 use std::path::Path;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -15,10 +16,10 @@ use crate::api::convert;
 use crate::api::error::ApiError;
 use crate::api::extract::{JobParam, NewJobParam, read};
 use crate::api::state::Api;
-use crate::api::types::{ErrorCode, JobDeleted, JobWritten, Time};
-use crate::daemon::jobs_dir::{Condition, FileTag, JobFileError, JobFiles};
+use crate::api::types::{self, ErrorCode, JobDeleted, JobWritten, Time};
+use crate::daemon::jobs_dir::{Condition, FileTag, JobFileError, JobFiles, Outlook};
 use crate::scheduler::LoadSummary;
-use crate::spec::{FILE_LIMIT, JobName, Revision};
+use crate::spec::{FILE_LIMIT, JobName, LoadedSpec, Revision};
 
 /// The media type of [TOML](https://www.iana.org/assignments/media-types/application/toml).
 const TOML: HeaderValue = HeaderValue::from_static("application/toml");
@@ -46,7 +47,7 @@ pub async fn write(
     let path = api.handle().job_files().path(&job);
     let circumstances = api.handle().circumstances();
     let checked = circumstances.reading.read(&job, text.clone(), path.clone(), &circumstances.calendars);
-    checked.map_err(|faults| ApiError::faulty_file(&faults))?;
+    let loaded = checked.map_err(|faults| ApiError::faulty_file(&faults))?;
     let name = job.clone();
     let before = revision(&api, &job);
     let created = match blocking(&api, move |files| files.write(&name, &text, &condition)).await {
@@ -70,10 +71,32 @@ pub async fn write(
         etag: etag.to_str().unwrap_or_default().to_owned(),
         next: next(&api, &job),
         reloaded: convert::load_summary(&summary, api.handle().config_fault()),
+        warning: warning(loaded).await,
     };
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let place = HeaderValue::try_from(format!("/v1/jobs/{job}")).expect("a job's name has plain characters");
     Ok((status, [(ETAG, etag), (LOCATION, place)], Json(written)).into_response())
+}
+
+/// Time for the look at what a file names: the user database and the directories may be on the network. What it would have
+/// told later is in the health report.
+const LOOK_TIME: Duration = Duration::from_secs(2);
+
+async fn warning(loaded: LoadedSpec) -> Option<types::Fault> {
+    let look = tokio::task::spawn_blocking(move || Outlook::default().warnings(&loaded));
+    match tokio::time::timeout(LOOK_TIME, look).await {
+        Ok(Ok(warnings)) => warnings.map(|warnings| convert::fault(&warnings.to_fault())),
+        Ok(Err(fault)) => {
+            tracing::error!(cause = %fault, "the look at what a job file names failed");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(
+                "what a job file names was not found out in time: the user database or a file system is slow"
+            );
+            None
+        }
+    }
 }
 
 /// `DELETE /v1/jobs/{job}`, with `If-Match`.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Reloaded, Time};
+use super::{Fault, Reloaded, Time};
 
 /// Answer of `PUT /v1/jobs/{job}`: the file is in place, and the jobs directory was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +20,10 @@ pub struct JobWritten {
     pub next: Option<Time>,
     /// What reading the directory changed.
     pub reloaded: Reloaded,
+    /// What the file names and this machine does not have; null when nothing is missing, or it could not be told in time. The job
+    /// is in force all the same.
+    #[serde(default)]
+    pub warning: Option<Fault>,
 }
 
 /// Answer of `DELETE /v1/jobs/{job}`: the file is gone; history and output stay as long as they are kept.

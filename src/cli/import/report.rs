@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -13,7 +14,9 @@ use crate::cli::style::Tone;
 use crate::cli::table::{Cell, Column, Give, Table};
 use crate::cli::{Failure, Session};
 use crate::clock::Timestamp;
+use crate::daemon::jobs_dir::Outlook;
 use crate::migrate::{Change, Comparison, Everywhere, Finished, Imported, LineOrigin, Reading};
+use crate::spec::{Faults, LoadedSpec, Source};
 
 /// Everything there is to tell.
 pub(super) struct Report<'a> {
@@ -45,6 +48,8 @@ struct JsonJob<'a> {
     check: Option<String>,
     check_passed: Option<bool>,
     changes: Vec<String>,
+    /// What it names and this machine does not have.
+    missing: Vec<String>,
     text: &'a str,
 }
 
@@ -113,6 +118,13 @@ impl Report<'_> {
             lines.extend([String::new(), "What is different from before:".to_owned()]);
             lines.extend(changes.into_iter().map(|change| format!("  {change}")));
         }
+        let missing = self.missing().into_iter().zip(&self.finished.jobs);
+        let missing = missing.flat_map(|(told, job)| told.into_iter().map(|told| format!("  {}: {told}", job.name)));
+        let missing: Vec<String> = missing.collect();
+        if !missing.is_empty() {
+            lines.extend([String::new(), "Not there on this machine, and so the runs would fail:".to_owned()]);
+            lines.extend(missing);
+        }
         if !self.finished.faults.is_empty() {
             lines.extend([String::new(), "Not imported:".to_owned()]);
             for fault in &self.finished.faults {
@@ -160,6 +172,18 @@ impl Report<'_> {
         everywhere.chain(by_change.iter().map(|(change, jobs)| format!("{}: {change}", jobs.join(", ")))).collect()
     }
 
+    /// For each job what it names and this machine does not have.
+    fn missing(&self) -> Vec<Vec<String>> {
+        let mut outlook = Outlook::default();
+        let look = |job: &Imported| {
+            let source = Source { text: job.text.clone(), defaults: self.target.defaults.clone() };
+            let loaded = LoadedSpec { spec: Arc::new(job.spec.clone()), source, path: self.target.path(job) };
+            let warnings = outlook.warnings(&loaded);
+            warnings.iter().flat_map(Faults::iter).map(|warning| warning.message.clone()).collect()
+        };
+        self.finished.jobs.iter().map(look).collect()
+    }
+
     fn everywhere(&self) -> Vec<Change> {
         let timed = self.finished.jobs.iter().any(|job| matches!(job.reading, Reading::Times(..)));
         let cron = Everywhere::ALL.into_iter().filter(|_| timed).map(Change::Everywhere);
@@ -180,6 +204,7 @@ impl Report<'_> {
     }
 
     fn json(&self) -> Json<'_> {
+        let mut missing = self.missing();
         let jobs = self.finished.jobs.iter().enumerate().map(|(index, one)| {
             let check = self.checks.as_ref().map(|checks| &checks[index]);
             JsonJob {
@@ -191,6 +216,7 @@ impl Report<'_> {
                 check: check.map(|check| verdict(check, one)),
                 check_passed: check.map(Comparison::is_good),
                 changes: one.changes.iter().map(ToString::to_string).collect(),
+                missing: std::mem::take(&mut missing[index]),
                 text: &one.text,
             }
         });

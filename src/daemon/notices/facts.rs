@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::SecondsFormat;
 
 use crate::clock::Timestamp;
-use crate::run::{About, Notice, Outcome, Run, RunState, SetupFailure};
+use crate::run::{About, Notice, Outcome, Run, RunState};
 use crate::spec::NoticeEvent;
 use crate::units::format_duration;
 
@@ -100,7 +100,7 @@ impl Facts {
                 Outcome::Signaled { signal, .. } => self.set("JOBSD_SIGNAL", signal.to_string()),
                 Outcome::TimedOut | Outcome::Cancelled | Outcome::Replaced | Outcome::HostShutdown | Outcome::Lost => {}
                 Outcome::OutOfMemory(_) => {}
-                Outcome::SetupFailed(failure) => self.line("cause", cause(failure)),
+                Outcome::SetupFailed(failure) => self.line("cause", failure.to_string()),
             }
             if failures > 1 && outcome.is_failure() {
                 self.line("failures", format!("{failures} in a row"));
@@ -144,13 +144,6 @@ impl Facts {
     fn line(&mut self, name: &'static str, value: String) {
         self.lines.push((name, value));
     }
-}
-
-/// Why a program could not be executed.
-fn cause(failure: &SetupFailure) -> String {
-    let about = failure.path.as_ref().map(|path| format!(" {}", path.display())).unwrap_or_default();
-    let why = failure.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("cannot {}{about}{why}", failure.step)
 }
 
 /// How a run ended, in a few words for a subject.

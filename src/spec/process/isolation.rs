@@ -244,12 +244,17 @@ impl Profile {
 }
 
 impl Bind {
-    /// Reads `/source:/target` or `/source:/target:ro`.
+    /// Reads `/source:/target` or `/source:/target:ro`: paths without `..`, and a target below the root.
     pub fn parse(text: &str) -> Option<Self> {
         let (paths, read_only) = text.strip_suffix(":ro").map_or((text, false), |paths| (paths, true));
         let (source, target) = paths.split_once(':')?;
-        let fits = |path: &str| path.starts_with('/') && !path.contains(['\0', ':']);
-        (fits(source) && fits(target)).then(|| Self { source: source.into(), target: target.into(), read_only })
+        let plain = |path: &str| {
+            let is_plain =
+                path.starts_with('/') && !path.contains(['\0', ':']) && path.split('/').all(|part| part != "..");
+            is_plain.then(|| Path::new(path).components().collect::<PathBuf>())
+        };
+        let (source, target) = (plain(source)?, plain(target)?);
+        target.parent().is_some().then_some(Self { source, target, read_only })
     }
 
     /// As [`Bind::parse`] reads it.

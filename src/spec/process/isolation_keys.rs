@@ -274,7 +274,7 @@ fn paths(field: &Field<'_, '_>, findings: &mut Findings) -> Option<Vec<PathBuf>>
 
 fn binds(field: &Field<'_, '_>, findings: &mut Findings) -> Option<Vec<Bind>> {
     list(field, findings, "expected a list of \"/source:/target\" or \"/source:/target:ro\"", |text| {
-        Bind::parse(text).ok_or("it is no pair of absolute paths")
+        Bind::parse(text).ok_or("it is no pair of absolute paths without `..`")
     })
 }
 

@@ -4,7 +4,7 @@
 //! most [`FRAME_LIMIT`]. The messages are in [`wire`] and frozen; a change is a new version, and both sides speak their own
 //! version and the one before. Version 3 adds to an end what the attempt used, how it was stopped, and whether the kernel
 //! killed it for want of memory, which an engine of version 2 passes over; and to a plan where output goes and how much of it
-//! may come, which is not sent to a supervisor of version 2: it would start the job without.
+//! may come, and that the job may not use jobsd, which is not sent to a supervisor of version 2: it would start the job without.
 //!
 //! 1. The engine says [`wire::ToSupervisor::Hello`]: the versions it speaks, and its generation.
 //! 2. The supervisor answers [`wire::ToEngine::Hello`] with the version it chose, or [`wire::ToEngine::Refused`] and

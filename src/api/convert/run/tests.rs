@@ -92,7 +92,6 @@ fn a_setup_failure_names_step_path_user_and_cause() {
         ("execute", libc::ENOENT, Some("www"), "cannot execute /srv/app: No such file or directory"),
         // The daemon does this.
         ("fetch credential", libc::EACCES, None, "cannot fetch credential /srv/app: Permission denied"),
-        ("set-up", 0, None, "cannot set-up /srv/app"),
     ];
     for (step, errno, user, expected) in table {
         let failure = SetupFailure {
@@ -107,22 +106,36 @@ fn a_setup_failure_names_step_path_user_and_cause() {
 }
 
 #[test]
+fn a_set_up_that_ends_otherwise_has_words_of_its_own() {
+    for (step, errno, expected) in [
+        (
+            "set-up deadline",
+            libc::ETIMEDOUT,
+            "its set-up took too long: a credential's command, a user database or a file system does not answer",
+        ),
+        ("set-up", 0, "its process died before the program began"),
+    ] {
+        assert_eq!(SetupFailure::of_daemon(step, None, errno).to_string(), expected);
+    }
+}
+
+#[test]
 fn words_of_the_supervisors_stand_for_the_number() {
     let failure = SetupFailure {
         detail: Some("its command sh exited with code 7".to_owned()),
         ..SetupFailure::of_daemon("fetch credential", Some("token".into()), libc::EIO)
     };
-    assert_eq!(explain_setup(&failure), "cannot fetch credential token: its command sh exited with code 7");
+    assert_eq!(failure.to_string(), "cannot fetch credential token: its command sh exited with code 7");
     let failure = SetupFailure::of_daemon("arrange mounts", Some("/srv/gone".into()), libc::ENOENT);
-    assert_eq!(explain_setup(&failure), "cannot arrange mounts at /srv/gone: No such file or directory");
+    assert_eq!(failure.to_string(), "cannot arrange mounts at /srv/gone: No such file or directory");
 }
 
 #[test]
 fn an_unknown_account_is_no_missing_file() {
     let failure = |step: &str, errno| SetupFailure::of_daemon(step, Some("nobodyhome".into()), errno);
-    assert_eq!(explain_setup(&failure("look up user", libc::ENOENT)), "there is no user nobodyhome");
-    assert_eq!(explain_setup(&failure("look up group", libc::ENOENT)), "there is no group nobodyhome");
-    let other = explain_setup(&failure("look up user", libc::EIO));
+    assert_eq!(failure("look up user", libc::ENOENT).to_string(), "there is no user nobodyhome");
+    assert_eq!(failure("look up group", libc::ENOENT).to_string(), "there is no group nobodyhome");
+    let other = failure("look up user", libc::EIO).to_string();
     assert_eq!(other, "cannot look up user nobodyhome: I/O error");
 }
 
