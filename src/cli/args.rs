@@ -53,7 +53,7 @@ pub enum Verb {
     ///
     /// What at(1), batch(1) and systemd-run(1) are used for: an ad-hoc job of its own, with output, history and limits as any
     /// other. It runs as whoever asks, in the directory it is asked from, with none of the variables there unless they are
-    /// named. Its record goes after a week.
+    /// named. Its record goes after a week, or when there are a thousand newer ones of the same user.
     Exec(exec::ExecArgs),
     /// Print what a run printed
     Logs(logs::LogsArgs),

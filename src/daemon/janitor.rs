@@ -15,7 +15,7 @@ use super::mailbox::{Mailbox, Message};
 use super::output_keeper::OutputKeeper;
 use super::{Input, notices, system_clock};
 use crate::run::{RunState, SkipReason};
-use crate::scheduler::{Announcement, Change, Event};
+use crate::scheduler::{AD_HOC_KEPT, Announcement, Change, Event, surplus};
 use crate::spec::{JobName, Retention};
 use crate::store::{CommitError, Compacted, Expired, HistoryCount, Upkeep, UpkeepError, UpkeepOutcome};
 use crate::supervisor::remove_run;
@@ -60,10 +60,15 @@ impl Janitor {
             notices::tidy(&self.state_dir, |number| snapshot.outbox.waiting.contains_key(&number));
             let mut jobs = touched.unwrap_or_else(|| snapshot.jobs.keys().cloned().collect());
             jobs.extend(output.unfinished());
+            let surplus = surplus(snapshot.jobs.iter().map(|(name, job)| (name, job.as_ref())), AD_HOC_KEPT);
+            jobs.extend(surplus.iter().cloned());
             for name in jobs {
                 let Some(job) = snapshot.jobs.get(&name) else { continue };
                 // A tombstone keeps the bounds of a job that says nothing about them.
-                let retention = job.spec.as_ref().map_or_else(Retention::default, |spec| spec.retention);
+                let mut retention = job.spec.as_ref().map_or_else(Retention::default, |spec| spec.retention);
+                if surplus.contains(&name) {
+                    retention.age = Duration::ZERO;
+                }
                 let is_done = job.is_ad_hoc() && job.is_removed();
                 let records = if is_done { self.records(&name) } else { None };
                 let forgotten = self.tidy(&name, retention);

@@ -4,8 +4,10 @@
 //! other's, by revision, so that it survives whatever happens to the daemon. When its run is over it is done: it becomes a
 //! tombstone that keeps its definition, and is forgotten with the last record of its history.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Answer, Job, LoadSummary, Named, Refusal, Scheduler};
-use crate::clock::Now;
+use crate::clock::{Now, Timestamp};
 use crate::run::{SkipReason, Trigger};
 use crate::spec::{JobName, LoadedSpec};
 
@@ -16,6 +18,10 @@ pub const AD_HOC_LIMIT: usize = 1000;
 /// Those of one user, but for root: nobody can take the places of all others. What comes later is refused.
 pub const AD_HOC_SHARE: usize = 250;
 
+/// Ad-hoc jobs of one user that are over and still have a history: a thousand are a long list, and a loop that runs a command
+/// each second would fill the memory within the week for which each is kept. Beyond it the oldest are forgotten.
+pub const AD_HOC_KEPT: usize = 1000;
+
 /// Who may take every place.
 const ROOT: u32 = 0;
 
@@ -24,6 +30,23 @@ const ROOT: u32 = 0;
 pub struct AdHoc {
     /// Who asked for it.
     pub uid: u32,
+}
+
+/// The ad-hoc jobs that are over and that each user has beyond the newest `kept`.
+pub fn surplus<'j>(jobs: impl IntoIterator<Item = (&'j JobName, &'j Job)>, kept: usize) -> BTreeSet<JobName> {
+    let mut over: BTreeMap<u32, Vec<(Timestamp, &JobName)>> = BTreeMap::new();
+    for (name, job) in jobs {
+        if let (Some(ad_hoc), Some(at)) = (job.state.ad_hoc, job.state.removed_at) {
+            over.entry(ad_hoc.uid).or_default().push((at, name));
+        }
+    }
+    let mut surplus = BTreeSet::new();
+    for mut of_user in over.into_values() {
+        of_user.sort_unstable();
+        let beyond = of_user.len().saturating_sub(kept);
+        surplus.extend(of_user.into_iter().take(beyond).map(|(_, name)| name.clone()));
+    }
+    surplus
 }
 
 impl Job {

@@ -31,7 +31,7 @@ use crate::run::{Run, RunId, Skip, SkipKey, SkipReason};
 use crate::schedule::{Boot, Context};
 use crate::spec::{JobName, JobSpec, Revision};
 
-pub use ad_hoc::{AD_HOC_LIMIT, AD_HOC_SHARE, AdHoc};
+pub use ad_hoc::{AD_HOC_KEPT, AD_HOC_LIMIT, AD_HOC_SHARE, AdHoc, surplus};
 pub use due::{DUE_LIMIT, EVALUATE_LIMIT};
 pub use event::{
     Announcement, Answer, Change, Command, Decision, Effect, Event, HeldBack, LoadSummary, Named, REBASE_THRESHOLD,

@@ -243,23 +243,47 @@ fn a_job_that_was_recorded_is_never_forgotten_by_a_faulty_file() {
     assert!(job.is_removed());
 }
 
+fn define(one: &mut One, number: usize, uid: u32) -> Result<Answer, Refusal> {
+    let name = JobName::new(&format!("ad-hoc-{number}")).unwrap();
+    let context = ReadContext {
+        machine: Default::default(),
+        path: "the request".into(),
+        authority: Authority::Anybody,
+        timezone: Zone::utc(),
+        calendars: Arc::default(),
+    };
+    let source = Source { text: "command = 'true'".to_owned(), defaults: String::new() };
+    let spec = spec::read(&name, &source, &context).unwrap();
+    let job = Box::new(LoadedSpec { spec: Arc::new(spec), source, path: context.path });
+    one.step(Event::Define { job, uid, named: Named::ByCaller }).answer.expect("a command has an answer")
+}
+
+#[test]
+fn of_ad_hoc_jobs_that_are_over_the_oldest_of_each_user_are_too_many() {
+    let mut one = One::new("");
+    for (number, uid) in [(0, 1000), (1, 1000), (2, 1000), (3, 0), (4, 1000)] {
+        define(&mut one, number, uid).unwrap();
+        if number < 4 {
+            one.wall += Duration::from_secs(1);
+            one.name = JobName::new(&format!("ad-hoc-{number}")).unwrap();
+            one.end(1);
+        }
+    }
+    let surplus = |kept| {
+        let snapshot = one.scheduler.snapshot();
+        surplus(snapshot.jobs.iter().map(|(name, job)| (name, job.as_ref())), kept)
+    };
+    let named = |numbers: &[usize]| {
+        numbers.iter().map(|number| JobName::new(&format!("ad-hoc-{number}")).unwrap()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(surplus(3), named(&[]));
+    assert_eq!(surplus(1), named(&[0, 1]), "the last of this user is not over");
+    assert_eq!(surplus(0), named(&[0, 1, 2, 3]));
+}
+
 #[test]
 fn nobody_takes_every_place_of_ad_hoc_jobs() {
     let mut one = One::new("");
-    let define = |one: &mut One, number: usize, uid: u32| {
-        let name = JobName::new(&format!("ad-hoc-{number}")).unwrap();
-        let context = ReadContext {
-            machine: Default::default(),
-            path: "the request".into(),
-            authority: Authority::Anybody,
-            timezone: Zone::utc(),
-            calendars: Arc::default(),
-        };
-        let source = Source { text: "command = 'true'".to_owned(), defaults: String::new() };
-        let spec = spec::read(&name, &source, &context).unwrap();
-        let job = Box::new(LoadedSpec { spec: Arc::new(spec), source, path: context.path });
-        one.step(Event::Define { job, uid, named: Named::ByCaller }).answer.expect("a command has an answer")
-    };
     for number in 0..AD_HOC_SHARE {
         assert!(define(&mut one, number, 1000).is_ok());
     }

@@ -64,7 +64,9 @@ fn no_rights_are_gained_by_a_setuid_program() {
     }
     let world = open_world();
     let id = world.path("id");
-    fs::copy("/usr/bin/id", &id).unwrap();
+    // By another process: what this one writes may still be open for writing in the fork of another test (ETXTBSY).
+    let copied = std::process::Command::new("cp").arg("/usr/bin/id").arg(&id).status().unwrap();
+    assert!(copied.success());
     fs::set_permissions(&id, fs::Permissions::from_mode(0o4755)).unwrap();
     for (name, no_new_privileges, uid) in [("gains", false, "0\n"), ("gains-not", true, "65534\n")] {
         let isolation = Isolation { no_new_privileges, ..Isolation::default() };

@@ -55,10 +55,7 @@ impl World {
         for place in ["", "jobs.d", "out"] {
             std::os::unix::fs::chown(world.path(place), NOBODY, NOBODY).expect("root gives away");
         }
-        // A link rather than a copy: what was just written may still be open for writing in the fork of another test, and
-        // is not executed then (ETXTBSY).
-        let (built, shown) = (env!("CARGO_BIN_EXE_jobsd"), world.path("jobsd"));
-        fs::hard_link(built, &shown).or_else(|_| fs::copy(built, &shown).map(drop)).expect("the program");
+        show(env!("CARGO_BIN_EXE_jobsd"), &world.path("jobsd"));
         world.as_nobody = true;
         world
     }
@@ -371,4 +368,10 @@ pub fn limit(pid: i32, of: Resource, new: Option<(u64, u64)>) -> (u64, u64) {
     let done = unsafe { libc::prlimit(pid, of as libc::__rlimit_resource_t, new, &raw mut old) };
     assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
     (old.rlim_cur, old.rlim_max)
+}
+
+/// Puts a program where other users can reach it. A link rather than a copy: what was just written may still be open for writing
+/// in the fork of another test, and is not executed then (ETXTBSY).
+pub fn show(built: &str, shown: &Path) {
+    fs::hard_link(built, shown).or_else(|_| fs::copy(built, shown).map(drop)).expect("the program");
 }
