@@ -58,6 +58,7 @@ fn refused(world: &World, plan: &jobsd::run::LaunchPlan, step: &str) {
     let end = world.run(plan);
     let failure = setup_failure(&end);
     assert_eq!((failure.step.as_str(), failure.errno), (step, libc::EACCES), "{failure:?}");
+    assert!(failure.cause().unwrap().contains("in it is a link of user 65534"), "{failure:?}");
 }
 
 #[test]

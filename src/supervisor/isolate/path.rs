@@ -27,8 +27,16 @@ const ROOT: u32 = 0;
 /// Finds a place and holds it: what is put at its path later does not change it. An ordinary user's supervisor has no right
 /// that a job of the same user lacks, and follows every link.
 pub(super) fn find(path: &Path) -> Result<OwnedFd, Obstacle> {
-    let found = if geteuid().is_root() { find_as_root(path) } else { open(path, place(), Mode::empty()) };
-    found.map_err(Obstacle::at(path))
+    if !geteuid().is_root() {
+        return open(path, place(), Mode::empty()).map_err(Obstacle::at(path));
+    }
+    find_as_root(path).map_err(|lost| match lost {
+        Lost::Kernel(errno) => Obstacle::at(path)(errno),
+        Lost::Foreign { name, owner } => Obstacle::at(path)(Errno::EACCES).because(format!(
+            "{} in it is a link of user {owner}, which leads to what is not that user's",
+            name.display()
+        )),
+    })
 }
 
 /// Opens a file for reading.
@@ -42,25 +50,43 @@ fn place() -> OFlag {
     OFlag::O_PATH | OFlag::O_CLOEXEC
 }
 
-fn find_as_root(path: &Path) -> Result<OwnedFd, Errno> {
+/// Why a place was not found.
+#[derive(Debug, PartialEq, Eq)]
+enum Lost {
+    Kernel(Errno),
+    /// A link that is not followed.
+    Foreign {
+        name: OsString,
+        owner: u32,
+    },
+}
+
+impl From<Errno> for Lost {
+    fn from(errno: Errno) -> Self {
+        Self::Kernel(errno)
+    }
+}
+
+fn find_as_root(path: &Path) -> Result<OwnedFd, Lost> {
     // Nearly always there is no link, which one call tells.
     let how = OpenHow::new().flags(place()).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
     match openat2(AT_FDCWD, path, how) {
         // A kernel of before 5.6, or a filter round all of us.
         Err(Errno::ELOOP | Errno::ENOSYS | Errno::EPERM) => walk(path),
-        found => found,
+        found => Ok(found?),
     }
 }
 
 /// A link of somebody's that is being followed.
 struct Followed {
+    name: OsString,
     owner: u32,
     /// How many names are left when it has been followed to its end.
     names_left: usize,
 }
 
 /// Goes from name to name.
-fn walk(path: &Path) -> Result<OwnedFd, Errno> {
+fn walk(path: &Path) -> Result<OwnedFd, Lost> {
     let root = || open("/", place(), Mode::empty());
     let mut here = root()?;
     let mut names = names_of(path);
@@ -71,10 +97,10 @@ fn walk(path: &Path) -> Result<OwnedFd, Errno> {
         if found.st_mode & libc::S_IFMT == libc::S_IFLNK {
             links += 1;
             if links > LINKS_LIMIT {
-                return Err(Errno::ELOOP);
+                return Err(Errno::ELOOP.into());
             }
             if found.st_uid != ROOT {
-                followed.push(Followed { owner: found.st_uid, names_left: names.len() });
+                followed.push(Followed { name, owner: found.st_uid, names_left: names.len() });
             }
             let target = readlinkat(&next, OsStr::new(""))?;
             if Path::new(&target).is_absolute() {
@@ -89,7 +115,7 @@ fn walk(path: &Path) -> Result<OwnedFd, Errno> {
         // Links to links end together.
         while let Some(link) = followed.pop_if(|link| names.len() <= link.names_left) {
             if fstat(&here)?.st_uid != link.owner {
-                return Err(Errno::EACCES);
+                return Err(Lost::Foreign { name: link.name, owner: link.owner });
             }
         }
     }
@@ -113,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    fn inode(found: Result<OwnedFd, Errno>) -> Result<u64, Errno> {
+    fn inode(found: Result<OwnedFd, Lost>) -> Result<u64, Lost> {
         found.map(|place| fstat(&place).unwrap().st_ino)
     }
 
@@ -134,7 +160,7 @@ mod tests {
             assert_eq!(inode(walk(&path(name))), Ok(expected), "{name}");
         }
         for (name, errno) in [("loop", Errno::ELOOP), ("no", Errno::ENOENT), ("a/file/x", Errno::ENOTDIR)] {
-            assert_eq!(inode(walk(&path(name))), Err(errno), "{name}");
+            assert_eq!(inode(walk(&path(name))), Err(Lost::Kernel(errno)), "{name}");
         }
     }
 
@@ -166,8 +192,16 @@ mod tests {
             let expected = fs::metadata(path(name)).unwrap().ino();
             assert_eq!(inode(find_as_root(&path(name))), Ok(expected), "{name}");
         }
-        for name in ["to-roots", "to-roots/deep", "to-roots/..", "to-bad-link", "beneath", "of-root"] {
-            assert_eq!(inode(find_as_root(&path(name))), Err(Errno::EACCES), "{name}");
+        for (name, link) in [
+            ("to-roots", "to-roots"),
+            ("to-roots/deep", "to-roots"),
+            ("to-roots/..", "to-roots"),
+            ("to-bad-link", "to-roots"),
+            ("beneath", "beneath"),
+            ("of-root", "to-roots"),
+        ] {
+            let foreign = Lost::Foreign { name: link.into(), owner: 1000 };
+            assert_eq!(inode(find_as_root(&path(name))), Err(foreign), "{name}");
         }
     }
 }
