@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use jobsd::spec::{Capabilities, Capability, Identity, Isolation, ProcessSpec};
+use jobsd::spec::{Capabilities, Capability, Identity, Isolation, ProcessSpec, Profile};
 
-use crate::world::is_root;
+use crate::world::{World, is_root};
 use crate::{job, open_world, run};
 
 fn with(isolation: Isolation) -> ProcessSpec {
@@ -73,5 +73,18 @@ fn no_rights_are_gained_by_a_setuid_program() {
         let mut plan = job(name, &format!("{} -u", id.display()), with(isolation));
         plan.identity = Identity { user: Some("nobody".into()), group: None };
         assert_eq!(run(&world, &plan).good(), uid);
+    }
+    // The same with the daemon of an ordinary user; among mounts of its own nobody is root.
+    let Ok(world) = World::of_nobody() else {
+        return eprintln!("no_rights_are_gained_by_a_setuid_program: not tested as an ordinary user");
+    };
+    let strict = Isolation::of_profile(Profile::Strict);
+    for (name, isolation, uid) in [
+        ("gains", Isolation::default(), "0\n"),
+        ("gains-not", Isolation { no_new_privileges: true, ..Isolation::default() }, "65534\n"),
+        ("mounts", Isolation { private_devices: true, ..Isolation::default() }, "65534\n"),
+        ("strict", Isolation { private_tmp: false, ..strict }, "65534\n"),
+    ] {
+        assert_eq!(run(&world, &job(name, &format!("{} -u", id.display()), with(isolation))).good(), uid, "{name}");
     }
 }

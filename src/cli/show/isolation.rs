@@ -89,7 +89,9 @@ fn files(isolation: &Isolation) -> Vec<String> {
         "system-read-only" => {
             "may write to whatever its user may write to, but not to /usr, /boot, /efi and /etc".to_owned()
         }
-        "read-only" => "may write only to what is named here, and to /dev, /proc and /sys as its user may".to_owned(),
+        "read-only" => {
+            "may write only to what is named here, and to /dev and its own part of /proc as its user may".to_owned()
+        }
         other => format!("the file system is {other}"),
     }];
     let mut list = |what: &str, paths: &[String]| {

@@ -93,7 +93,7 @@ async fn a_strict_job_is_told_what_it_has_left() {
         ("identity", "runs as user postgres"),
         ("identity", "no program that it executes gains rights, as by a setuid bit"),
         ("capabilities", "none, not even as root"),
-        ("files", "may write only to what is named here, and to /dev, /proc and /sys as its user may"),
+        ("files", "may write only to what is named here, and to /dev and its own part of /proc as its user may"),
         ("files", "may write to /var/backups"),
         ("network", "has no network"),
         ("network", "may make sockets of these families alone: unix, inet, inet6, netlink"),

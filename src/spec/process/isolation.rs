@@ -87,7 +87,7 @@ pub enum Filesystem {
     Writable,
     /// Not to `/usr`, `/boot`, `/efi` and `/etc`.
     SystemReadOnly,
-    /// To nothing but `writable`, private directories, `/dev`, `/proc` and `/sys`.
+    /// To nothing but `writable`, private directories, `/dev`, and `/proc` without what is about the machine.
     ReadOnly,
 }
 
