@@ -1,5 +1,5 @@
 //! `GET /openapi.json`: the API in the words of [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.0), made from the wire types
-//! and from the table of [`operations`].
+//! and from the table of `operations`.
 
 mod operations;
 

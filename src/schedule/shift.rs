@@ -1,4 +1,4 @@
-//! [`Shifted`]: a wall-clock rule whose times are moved from closed days to business days.
+//! [`Shifter`]: a wall-clock rule whose times are moved from closed days to business days.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta};
 

@@ -1,7 +1,7 @@
 //! Opening the database so that no damage stays unseen, and repairing it as far as can be.
 //!
 //! 1. If its file is not, bit for bit, as it was left when it was closed in order, a copy is made, since opening changes
-//!    what it finds, and a process of its own [looks](super::inspect) at it first.
+//!    what it finds, and a process of its own [looks](mod@super::inspect) at it first.
 //! 2. The manifest is marked unclean before anything is touched.
 //! 3. The database is opened and read to its end, every checksum compared; its content must have the fingerprint that
 //!    it names itself, and be no older than what was remembered outside of it.

@@ -307,7 +307,7 @@ pub(super) fn attempt_of(name: &str) -> Option<AttemptId> {
     Some(AttemptId { run: RunId { job: JobName::new(job).ok()?, number }, attempt })
 }
 
-/// Makes the cgroup of a supervisor that died fit for the next one; see [`withdraw`](super::withdraw). Called in a process of
+/// Makes the cgroup of a supervisor that died fit for the next one; see [`withdraw`]. Called in a process of
 /// the same unit.
 ///
 /// # Errors

@@ -34,8 +34,9 @@
 //! - **The pipes of a run.** Bytes from whoever runs as the job: they are counted, bounded and written, never understood. A job
 //!   that prints without end meets its limits and takes turns with the others.
 //! - **The status pipe and the record** of an attempt. Written by the child before `execute`, closed by it; with processes of
-//!   its own the first of them goes on writing, as the supervisor's user and out of the job's sight. Mode 0600 in a directory
-//!   of mode 0700. A torn or foreign line says nothing.
+//!   its own the first of them goes on writing, as the supervisor's user and out of the job's sight: one line, into the record and
+//!   a pipe of its own, once the program has ended. When that says that nobody is left, the attempt is over, and this process
+//!   need not wait for the kernel. Mode 0600 in a directory of mode 0700. A torn or foreign line says nothing.
 //! - **Process numbers.** A child's number is its own until it is reaped here. Every other is used through a handle (pidfd) that
 //!   was taken before looking again, or with the time of its birth, so that a number which changed hands is not hit.
 //! - **Which processes are a run's**: its cgroup, where there is one; otherwise kinship, session, process group and a

@@ -63,7 +63,7 @@ pub enum Unclear {
     /// It descends from the supervisor, and the process of the attempt through which it did is gone.
     #[error("the process belongs to a run, and it cannot be told any more to which")]
     Orphan,
-    /// It has more than [`PARENTS_LIMIT`] parents.
+    /// It has more parents than are looked at.
     #[error("the process has more than {PARENTS_LIMIT} others above it")]
     TooDeep,
     /// They change faster than they are read.
