@@ -194,7 +194,7 @@ fn faulty(facts: &Facts) -> Option<Finding> {
             None => "it cannot run",
         };
         Finding::new("faulty", format!("its file {} is faulty: {}; {kept}", fault.path, fault.summary))
-            .advice(format!("mend the file; `jobctl check {}` shows every fault", fault.path))
+            .advice(format!("mend the file; `jobctl show {}` shows every fault", facts.detail.job.name))
     })
 }
 

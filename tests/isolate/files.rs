@@ -1,7 +1,8 @@
 //! What may be read and written.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use jobsd::spec::{Bind, Filesystem, Isolation, ProcessSpec};
 
@@ -109,6 +110,23 @@ fn single_paths_are_read_only_or_found_elsewhere() {
         let bind = Bind { source: other.path().join("other"), target: "/tmp/a/b".into(), read_only: true };
         let isolation = Isolation { private_tmp: true, bind: vec![bind], ..Isolation::default() };
         assert_eq!(run(&world, &job("inside", "cat /tmp/a/b", with(isolation))).good(), "elsewhere\n", "{who}");
+    }
+}
+
+/// What is shown lies in the directory that is about to be replaced: a directory and a file, at the same path as before.
+#[test]
+fn a_part_of_tmp_is_given_back_to_a_private_one() {
+    for (who, world) in worlds("a_part_of_tmp_is_given_back_to_a_private_one") {
+        let shown = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir_in("/tmp").unwrap();
+        let (directory, file) = (shown.path().join("directory"), shown.path().join("file"));
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("in"), "in it\n").unwrap();
+        fs::write(&file, "alone\n").unwrap();
+        let same = |path: &Path| Bind { source: path.into(), target: path.into(), read_only: false };
+        let bind = vec![same(&directory), same(&file)];
+        let isolation = Isolation { private_tmp: true, bind, ..Isolation::default() };
+        let line = format!("cat {0}/in {1}; ls -A /tmp | wc -l", directory.display(), file.display());
+        assert_eq!(run(&world, &job("given-back", &line, with(isolation))).good(), "in it\nalone\n1\n", "{who}");
     }
 }
 

@@ -48,7 +48,7 @@ fn tell(definition: &Definition, process: &Process) -> [(&'static str, Vec<Strin
     [
         ("identity", identity(definition, isolation)),
         ("capabilities", vec![capabilities(isolation)]),
-        ("files", files(isolation)),
+        ("files", files(process)),
         ("network", network(isolation)),
         ("processes", processes(process)),
         ("system calls", system_calls(isolation)),
@@ -83,7 +83,8 @@ fn capabilities(isolation: &Isolation) -> String {
     }
 }
 
-fn files(isolation: &Isolation) -> Vec<String> {
+fn files(process: &Process) -> Vec<String> {
+    let isolation = &process.isolation;
     let mut says = vec![match isolation.filesystem.as_str() {
         "writable" => "may write to whatever its user may write to".to_owned(),
         "system-read-only" => {
@@ -103,6 +104,7 @@ fn files(isolation: &Isolation) -> Vec<String> {
     list("may only read", &isolation.read_only);
     list("finds empty:", &isolation.hidden);
     list("finds elsewhere:", &isolation.bind);
+    list("finds secrets in $CREDENTIALS_DIRECTORY:", &process.credentials);
     if isolation.private_tmp {
         says.push("has a /tmp and a /var/tmp of its own: in memory, empty at the start, gone at the end".to_owned());
     }

@@ -48,7 +48,7 @@ pub(super) fn limits(limits: &Limits) -> Vec<String> {
     said.extend(limits.io_read.iter().map(rate("reads")));
     said.extend(limits.io_write.iter().map(rate("writes")));
     if limits.best_effort && !said.is_empty() {
-        said.push("as far as the machine can enforce them".to_owned());
+        said.push("as far as the machine can enforce them (`jobctl doctor`)".to_owned());
     }
     said
 }

@@ -81,6 +81,7 @@ async fn a_strict_job_is_told_what_it_has_left() {
     let text = "user = \"postgres\"\n\
                 rlimits = { nofile = \"100:unlimited\" }\n\
                 on_leftover = \"wait\"\n\
+                credentials = { password = \"/secret/hunter2\" }\n\
                 limits = { memory = \"2GiB\", cpus = 1.5, io_read = { \"/var/lib\" = \"20MiB\" } }\n\
                 [isolation]\n\
                 profile = \"strict\"\n\
@@ -95,6 +96,7 @@ async fn a_strict_job_is_told_what_it_has_left() {
         ("capabilities", "none, not even as root"),
         ("files", "may write only to what is named here, and to /dev and its own part of /proc as its user may"),
         ("files", "may write to /var/backups"),
+        ("files", "finds secrets in $CREDENTIALS_DIRECTORY: password"),
         ("network", "has no network"),
         ("network", "may make sockets of these families alone: unix, inet, inet6, netlink"),
         ("processes", "sees and signals its own processes alone"),

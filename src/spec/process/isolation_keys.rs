@@ -1,7 +1,7 @@
 //! `[isolation]`: a profile, then single keys on top.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
@@ -224,10 +224,28 @@ impl IsolationTable {
                     _ => self.bind.as_ref().and_then(|said| said.span.clone()),
                 };
                 let message = format!("`isolation.{key}`: {} lies below {}", path.display(), cover.display());
-                let problem = Problem::new(message).hint("what is hidden or private cannot be given back in part");
-                findings.add_at(span, problem);
+                findings.add_at(span, Problem::new(message).hint(way_out(key, path, isolation.hidden.contains(cover))));
             }
         }
+    }
+}
+
+/// What to write instead where `key` names a path that is not there.
+fn way_out(key: &str, path: &Path, is_hidden: bool) -> String {
+    let place = path.display();
+    if is_hidden {
+        "what is hidden cannot be given back in part".to_owned()
+    } else if key == "hidden" {
+        "it is empty at the start as it is: leave the path out".to_owned()
+    } else if path.starts_with("/dev") {
+        "private_devices, which strict has, makes it anew: leave the path out, or set private_devices = false"
+            .to_owned()
+    } else {
+        let only_read = if key == "read_only" { ":ro" } else { "" };
+        format!(
+            "private_tmp, which basic and strict have, empties it: bind = [\"{place}:{place}{only_read}\"] gives the path \
+             back, or set private_tmp = false"
+        )
     }
 }
 

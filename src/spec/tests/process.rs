@@ -161,6 +161,21 @@ fn what_cannot_be_is_said() {
     }
 }
 
+/// The way out that is named is one: the same file with it is good.
+#[test]
+fn a_path_in_a_private_directory_is_told_how_to_be_had() {
+    let file = |lines: &str| format!("[isolation]\nprofile = 'strict'\n{lines}");
+    for (lines, hint) in [
+        ("writable = ['/tmp/a']", "bind = [\"/tmp/a:/tmp/a\"]"),
+        ("read_only = ['/var/tmp/a']", "bind = [\"/var/tmp/a:/var/tmp/a:ro\"]"),
+    ] {
+        let faults = read_as_root(&format!("command = 'true'\n{}", file(lines)), "").unwrap_err();
+        let told = faults.iter().next().unwrap().hint.clone().unwrap();
+        assert!(told.contains(hint), "{told}");
+        job(&file(hint));
+    }
+}
+
 /// For each key that takes something of the machine a job that has it, and no other such key.
 const DEMANDING: [(&str, &str); 23] = [
     ("isolation.private_tmp", "private_tmp = true"),

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::mount::MsFlags;
+use nix::sys::stat::{SFlag, fstat};
 
 use super::{Obstacle, path};
 
@@ -67,6 +68,12 @@ impl Tree {
         // SAFETY: three integers.
         let made = unsafe { libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), FSMOUNT_CLOEXEC, attributes) };
         Ok(Self(owned(made)?))
+    }
+
+    /// Whether its top is a directory, and not a single file.
+    pub fn is_directory(&self) -> Result<bool, Errno> {
+        let kind = SFlag::from_bits_truncate(fstat(&self.0)?.st_mode) & SFlag::S_IFMT;
+        Ok(kind == SFlag::S_IFDIR)
     }
 
     /// Makes all of it read-only, where it will be put.

@@ -113,6 +113,16 @@ enum What {
     Hidden,
 }
 
+impl What {
+    /// Whether its place has to be a directory. The copy is asked: the path that it was made from may be covered by now.
+    fn is_directory(&self) -> Result<bool, Errno> {
+        match self {
+            Self::AsItWas(tree) | Self::ReadOnly(tree) => tree.is_directory(),
+            Self::Hidden => Ok(true),
+        }
+    }
+}
+
 impl Place {
     /// All of them, with what they show copied.
     fn all(isolation: &Isolation) -> Result<Vec<Self>, Obstacle> {
@@ -134,7 +144,7 @@ impl Place {
 
     fn arrange(self, isolation: &Isolation) -> Result<(), Obstacle> {
         if isolation.private_tmp && TEMPORARY.iter().any(|tmp| self.path.starts_with(tmp)) {
-            make_place(&self.path, isolation)?;
+            make_place(&self.path, self.what.is_directory().map_err(Obstacle::at(&self.path))?)?;
         }
         match self.what {
             What::AsItWas(tree) => tree.put(&self.path),
@@ -149,9 +159,7 @@ impl Place {
 
 /// Inside of a new, empty directory there is nothing yet that something could be mounted over: directories are made up to
 /// it, and a file where a file is shown.
-fn make_place(path: &Path, isolation: &Isolation) -> Result<(), Obstacle> {
-    let source = isolation.bind.iter().find(|bind| bind.target == path).map(|bind| bind.source.as_path());
-    let directory = source.is_none_or(Path::is_dir);
+fn make_place(path: &Path, directory: bool) -> Result<(), Obstacle> {
     let above = if directory { Some(path) } else { path.parent() };
     if let Some(above) = above {
         fs::create_dir_all(above).map_err(|fault| Obstacle::at(above)(errno_of(&fault)))?;

@@ -387,19 +387,29 @@ fn elsewhere(api: &Api, run: &Run, attempt: u32) -> Option<ApiError> {
     let ended = run.attempts.iter().find(|known| known.number == attempt).and_then(|known| known.end.as_ref());
     let snapshot = api.handle().snapshot();
     let spec = snapshot.jobs.get(&run.id.job).and_then(|job| job.spec.as_ref());
-    let (to, silent) = match ended {
-        Some((end, _)) => (end.output.to, end.output.bytes == 0),
-        None => (spec.filter(|spec| spec.revision == run.revision)?.output.to, false),
+    let (to, silent, lost) = match ended {
+        Some((end, _)) => {
+            let output = &end.output;
+            (output.to, output.bytes == 0, output.lost_bytes > 0 && output.lost_bytes == output.bytes)
+        }
+        None => (spec.filter(|spec| spec.revision == run.revision)?.output.to, false, false),
     };
     let id = &run.id;
     let (where_to, hint) = match to {
         OutputTo::Files => return None,
+        OutputTo::Journal if lost => ("was lost: the journal took none of it", keep("systemd-journald")),
+        OutputTo::Syslog if lost => ("was lost: syslog took none of it", keep("what listens at /dev/log")),
         OutputTo::Journal => ("went to the journal", format!("`journalctl JOBSD_RUN={id}`")),
         OutputTo::Syslog => ("went to syslog", format!("its lines are tagged {}[{}]", id.job, id.number)),
         OutputTo::Null => ("was not kept", "its job says [output] to = \"null\"".to_owned()),
     };
     // Where nothing was printed there is nothing to look for.
     (!silent).then(|| ApiError::new(ErrorCode::NoOutput, format!("the output of {id} {where_to}")).hint(hint))
+}
+
+/// What to do when a service that was to take the output did not.
+fn keep(service: &str) -> String {
+    format!("see whether {service} runs; [output] to = \"files\" keeps the output here")
 }
 
 fn directory(api: &Api, run: &RunId, attempt: u32) -> PathBuf {
