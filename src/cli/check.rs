@@ -18,7 +18,7 @@ use crate::daemon::config::{ConfigError, Flags};
 use crate::daemon::jobs_dir::{self, Checked, JobsDirError, Question, Reading, Trust};
 use crate::places::calendars_beside;
 use crate::schedule::Zone;
-use crate::spec::{Authority, Faults, Machine};
+use crate::spec::{Authority, Faults, JobName, Machine};
 use crate::surroundings::Surroundings;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -210,7 +210,14 @@ impl Ground {
         match jobs_dir::check_file(path, &trust, &reading, question, now) {
             Ok(Some(checked)) => Ok(vec![checked]),
             Ok(None) | Err(JobsDirError::Missing { .. }) => {
-                Err(Failure::new(Exit::NotFound, format!("there is no file {}", path.display())))
+                let failure = Failure::new(Exit::NotFound, format!("there is no file {}", path.display()));
+                // A job's name, as all other verbs take it.
+                Err(match path.to_str().filter(|name| !name.ends_with(".toml") && JobName::new(name).is_ok()) {
+                    Some(name) => {
+                        failure.hint(format!("files are checked; `jobctl show {name}` tells of that job's file"))
+                    }
+                    None => failure,
+                })
             }
             Err(fault) => Err(unreadable(&fault)),
         }

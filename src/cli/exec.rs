@@ -21,7 +21,7 @@ const SCRIPT_LIMIT: u64 = 48 << 10;
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExecArgs {
     /// Program and arguments, executed as they are; without them a script for /bin/sh is read from standard input
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<String>,
     /// Start then: a time as `18:00`, a date and time in the local zone, or RFC 3339
     #[arg(long, value_name = "TIME", conflicts_with = "delay")]

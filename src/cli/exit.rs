@@ -49,7 +49,7 @@ Exit codes:
   122  cancelled
   124  timed out, or `wait --timeout` did
   125  lost: it may have run, and nobody saw its end
-  126  the program could not be executed";
+  126  its set-up failed, and nothing was executed";
 
 impl Exit {
     /// The number.

@@ -65,6 +65,7 @@ fn it_runs_where_and_with_what_was_said() {
         &["exec", "--property", "schedule=@daily", "true"],
         &["exec", "--timeout", "soon", "true"],
         &["exec", "--name", "Not A Name", "true"],
+        &["exec", "--tiemout", "1m", "--", "true"],
         &["exec"],
     ] {
         let refused = world.jobctl(arguments);

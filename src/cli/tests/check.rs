@@ -137,6 +137,12 @@ async fn what_is_not_there_is_not_good() {
     let directory = files(&[]);
     let done = check(&directory, "DIR/missing.toml").await;
     assert_eq!((done.exit, done.talk.as_str()), (Exit::NotFound, "error: there is no file DIR/missing.toml\n"));
+    let named = check(&directory, "no-such-job").await;
+    assert!(
+        named.exit == Exit::NotFound
+            && named.talk.contains("hint: ")
+            && named.talk.contains("`jobctl show no-such-job`")
+    );
     fs::remove_dir(directory.path().join("jobs.d")).unwrap();
     let done = check(&directory, "").await;
     assert_eq!(done.exit, Exit::NotFound);
