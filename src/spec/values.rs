@@ -139,7 +139,10 @@ pub(crate) fn absolute_path(field: &Field<'_, '_>, findings: &mut Findings) -> O
 
 /// Program and arguments: a list of texts, the first of them not empty.
 pub(crate) fn argv(field: &Field<'_, '_>, findings: &mut Findings) -> Option<Vec<String>> {
-    let elements = field.elements()?;
+    let Some(elements) = field.elements() else {
+        field.wrong_kind(findings, "expected a list, as in [\"program\", \"argument\"]");
+        return None;
+    };
     let arguments = elements.iter().map(|element| argument(element, findings)).collect::<Vec<_>>();
     let arguments = arguments.into_iter().collect::<Option<Vec<_>>>()?;
     match arguments.first().map(String::as_str) {

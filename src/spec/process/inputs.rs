@@ -188,13 +188,17 @@ fn credential(field: &Field<'_, '_>, findings: &mut Findings) -> Option<Credenti
     };
     let prefix = format!("{}.", field.path);
     let mut table = Table::new(table, &prefix);
+    let before = findings.count();
     let file = table.read("file", findings, values::absolute_path).map(|said| Credential::File(said.value));
     let command = table.read("command", findings, values::argv).map(|said| Credential::Command(said.value));
     let systemd = table.read("systemd", findings, systemd_name).map(|said| Credential::Systemd(said.value));
+    let is_told = findings.count() > before;
     table.finish(findings, &[]);
     let mut sources = [file, command, systemd].into_iter().flatten();
     match (sources.next(), sources.next()) {
         (Some(source), None) => Some(source),
+        // One was there, and what is wrong with it has been said.
+        (None, _) if is_told => None,
         (None, _) | (Some(_), Some(_)) => {
             let problem = Problem::new(format!("`{}` must have one source", field.path)).expected(EXPECTED);
             findings.add(field.span.clone(), problem);

@@ -161,6 +161,13 @@ fn what_cannot_be_is_said() {
     }
 }
 
+#[test]
+fn a_source_of_a_credential_that_is_wrong_is_one_fault() {
+    let faults = faults_of("[credentials]\nkey = { command = 'echo' }");
+    assert_eq!(faults, ["3:19 'echo' -> `credentials.key.command` cannot be a string"]);
+    assert_eq!(faults_of("[credentials]\nkey = { comand = ['echo'] }").len(), 2);
+}
+
 /// The way out that is named is one: the same file with it is good.
 #[test]
 fn a_path_in_a_private_directory_is_told_how_to_be_had() {
