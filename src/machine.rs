@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork, getegid, geteuid};
+use nix::unistd::{AccessFlags, ForkResult, fork, getegid, geteuid};
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{Controller, Feature, Machine, Rlimit};
@@ -129,6 +129,8 @@ fn find_out() -> Machine {
             Feature::SystemCalls => attempt(CloneFlags::empty(), filters),
             Feature::Controller(controller) => has_controller(controller).map(drop),
             Feature::DiskWeights => has_disk_weights(),
+            Feature::Cgroups => has_cgroups(),
+            Feature::Landlock => has_landlock(),
         };
         if let Err(reason) = tried {
             lacks.insert(feature, reason);
@@ -279,18 +281,58 @@ fn has_controller(controller: Controller) -> Result<PathBuf, String> {
     if old {
         return Err(format!("the {} controller is on the old hierarchy, cgroup v1", controller.name()));
     }
-    let mounts = fs::read_to_string("/proc/self/mounts").map_err(|fault| format!("/proc cannot be read: {fault}"))?;
-    let point = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-    let point = point.filter(|fields| fields.get(2) == Some(&"cgroup2")).find_map(|fields| fields.get(1).copied());
-    let own = cgroups.lines().find_map(|line| line.strip_prefix("0::/"));
-    let (Some(point), Some(own)) = (point, own) else { return Err("cgroup v2 is not mounted".to_owned()) };
-    let own = Path::new(point).join(own);
+    let own = own_cgroup(&cgroups)?;
     let path = own.join("cgroup.controllers");
     match fs::read_to_string(&path) {
         Ok(text) if text.split_whitespace().any(|word| word == controller.name()) => Ok(own),
         Ok(_) => Err(format!("the {} controller is not handed down to this cgroup (Delegate=yes)", controller.name())),
         Err(fault) => Err(format!("{} cannot be read: {fault}", path.display())),
     }
+}
+
+/// Whether cgroups can be made below that of this process. That a process gets into one is seen when the supervisor tries.
+fn has_cgroups() -> Result<(), String> {
+    let cgroups = fs::read_to_string("/proc/self/cgroup").map_err(|fault| format!("/proc cannot be read: {fault}"))?;
+    let own = own_cgroup(&cgroups)?;
+    nix::unistd::access(&own, AccessFlags::W_OK)
+        .map_err(|errno| format!("cgroups cannot be made in {}: {}", own.display(), errno.desc().to_lowercase()))
+}
+
+/// Landlock's interface before this version (before Linux 5.19) leaves no renaming between directories possible.
+pub(crate) const LANDLOCK_OLDEST: i64 = 2;
+
+/// `LANDLOCK_CREATE_RULESET_VERSION` of linux/landlock.h.
+const ASK_VERSION: u32 = 1;
+
+/// The version of the kernel's interface; `None` where it has none, or it is switched off. It is asked once, which the
+/// supervisor does at its start.
+pub(crate) fn landlock_version() -> Option<i64> {
+    static VERSION: OnceLock<Option<i64>> = OnceLock::new();
+    *VERSION.get_or_init(|| {
+        let none: *const libc::c_void = std::ptr::null();
+        // SAFETY: with this flag the kernel looks at no memory.
+        let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, ASK_VERSION) };
+        (version > 0).then_some(version)
+    })
+}
+
+fn has_landlock() -> Result<(), String> {
+    match landlock_version() {
+        Some(version) if version >= LANDLOCK_OLDEST => Ok(()),
+        Some(version) => Err(format!("the kernel has version {version} of it, and {LANDLOCK_OLDEST} is needed")),
+        None => Err("the kernel was built without, or it is switched off (lsm=)".to_owned()),
+    }
+}
+
+/// The directory of this process's cgroup in the unified hierarchy, by its `/proc/self/cgroup`.
+fn own_cgroup(cgroups: &str) -> Result<PathBuf, String> {
+    let mounts = fs::read_to_string("/proc/self/mounts").map_err(|fault| format!("/proc cannot be read: {fault}"))?;
+    let point = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let point = point.filter(|fields| fields.get(2) == Some(&"cgroup2")).find_map(|fields| fields.get(1).copied());
+    let own = cgroups.lines().find_map(|line| line.strip_prefix("0::/"));
+    let (Some(point), Some(own)) = (point, own) else { return Err("cgroup v2 is not mounted".to_owned()) };
+    // That of the root is empty, and joined would end in a slash.
+    Ok(if own.is_empty() { point.into() } else { Path::new(point).join(own) })
 }
 
 /// The kernel has them with the policy of iocost or that of BFQ, which not every kernel is built with, or has loaded. The root

@@ -48,6 +48,8 @@ struct Found {
     reason: Option<String>,
     /// Keys of job files that need it.
     keys: &'static [&'static str],
+    /// What is done without it, where no key needs it.
+    instead: Option<&'static str>,
 }
 
 /// Who found out what the machine can do.
@@ -113,7 +115,13 @@ impl Report {
     fn new(machine: &Machine, source: &Source) -> Self {
         let found = |feature: Feature| {
             let reason = machine.lacks.get(&feature).cloned();
-            Found { feature: feature.name(), available: reason.is_none(), reason, keys: feature.keys() }
+            Found {
+                feature: feature.name(),
+                available: reason.is_none(),
+                reason,
+                keys: feature.keys(),
+                instead: feature.instead(),
+            }
         };
         let (found_by, state_dir): (_, Option<&Path>) = match source {
             Source::Supervisor(state_dir) => ("supervisor", Some(state_dir)),
@@ -146,7 +154,9 @@ fn show(report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
         terminal.line(format!("{answer}  {}", found.feature))?;
         if let Some(reason) = &found.reason {
             terminal.line(format!("{:ANSWER_WIDTH$}  {reason}", ""))?;
-            terminal.line(format!("{:ANSWER_WIDTH$}  not to be had: {}", "", found.keys.join(", ")))?;
+            let instead = found.instead.map(str::to_owned);
+            let without = instead.unwrap_or_else(|| format!("not to be had: {}", found.keys.join(", ")));
+            terminal.line(format!("{:ANSWER_WIDTH$}  {without}", ""))?;
         }
     }
     for (limit, bound) in &report.hard_limits {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -34,6 +35,7 @@ pub(super) fn complete(
 ) -> Option<JobSpec> {
     let identity = identity(file.user.as_ref(), file.group.as_ref(), &context.authority, findings);
     let process = file.process.complete(&context.authority, &context.machine, findings);
+    check_working_directory(file.working_directory.as_ref(), &process, findings);
     let overlap = overlap(file.overlap.as_ref(), file.max_concurrent.as_ref(), findings);
     let catch_up =
         catch_up(file.catch_up.as_ref(), file.catch_up_window.as_ref(), file.catch_up_spread.as_ref(), findings);
@@ -88,6 +90,25 @@ pub(super) fn check_defaults(file: JobFile, context: &ReadContext, findings: &mu
     identity(file.user.as_ref(), file.group.as_ref(), &context.authority, findings);
     check_delays(&file.retry, findings);
     file.process.complete(&context.authority, &context.machine, findings);
+}
+
+/// A directory that the job's own isolation hides from it cannot be entered.
+fn check_working_directory(said: Option<&Said<PathBuf>>, process: &super::ProcessSpec, findings: &mut Findings) {
+    let Some(said) = said.filter(|_| !process.create_working_directory) else { return };
+    if let Some(cover) = process.isolation.cover_of(&said.value) {
+        let place = said.value.display();
+        let problem = Problem::new(format!(
+            "`working_directory`: {place} is not there for the job, whose isolation empties {}",
+            cover.display()
+        ));
+        let hint = match process.isolation.hidden.iter().any(|hidden| hidden == cover) {
+            true => "take it out of isolation.hidden, or choose another directory".to_owned(),
+            false => format!(
+                "isolation.bind = [\"{place}:{place}\"] gives it back, create_working_directory = true makes an empty one"
+            ),
+        };
+        findings.add_at(said.span.clone(), problem.hint(hint));
+    }
 }
 
 fn value<T>(said: Option<Said<T>>) -> Option<T> {

@@ -38,7 +38,7 @@ fn isolations(feature: Feature) -> Vec<Isolation> {
             Isolation { restrict_address_families: Some([].into()), ..filtering() },
         ],
         // Whether they are enforced is asked in tests of their own; without them a launch fails, too.
-        Feature::Controller(_) | Feature::DiskWeights => Vec::new(),
+        Feature::Controller(_) | Feature::DiskWeights | Feature::Cgroups | Feature::Landlock => Vec::new(),
     }
 }
 

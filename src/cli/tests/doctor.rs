@@ -49,6 +49,17 @@ async fn each_feature_has_a_line_and_what_lacks_its_reason_and_keys() {
 }
 
 #[tokio::test]
+async fn what_no_key_needs_says_what_is_done_without() {
+    let lacks = [(Feature::Cgroups, "read-only".to_owned()), (Feature::Landlock, "off".to_owned())].into();
+    let directory = tempfile::tempdir().unwrap();
+    machine::tell(directory.path(), &Machine { lacks, ..Machine::default() }).unwrap();
+    let done = alone(&format!("doctor --state-dir {}", directory.path().display())).await;
+    assert!(done.out.contains("     processes of a run are found by their own namespace"), "{}", done.out);
+    assert!(done.out.contains("     off\n     what filesystem makes read-only rests on mounts alone"), "{}", done.out);
+    assert!(!done.out.contains("not to be had"), "{}", done.out);
+}
+
+#[tokio::test]
 async fn programs_are_told_the_same() {
     let directory = told();
     let done = alone(&format!("doctor -o json --state-dir {}", directory.path().display())).await;

@@ -216,7 +216,9 @@ fn demand(
             | Feature::Network
             | Feature::Hostname
             | Feature::Users
-            | Feature::SystemCalls => reason.clone(),
+            | Feature::SystemCalls
+            | Feature::Cgroups
+            | Feature::Landlock => reason.clone(),
         };
         findings.add_at(span, problem.hint(hint));
     }

@@ -163,6 +163,22 @@ const STRICT_CAPABILITIES: [&str; 8] =
 const STRICT_FAMILIES: [&str; 4] = ["unix", "inet", "inet6", "netlink"];
 
 impl Isolation {
+    /// What hides a path of the machine from the job: a hidden path, or a private directory that is empty at the start. What a
+    /// bind gives back is there.
+    pub fn cover_of(&self, path: &Path) -> Option<&Path> {
+        if self.bind.iter().any(|bind| path.starts_with(&bind.target)) {
+            return None;
+        }
+        let hidden = self.hidden.iter().map(PathBuf::as_path).find(|hidden| path.starts_with(hidden));
+        let private = |is: bool, covers: &'static [&'static str]| {
+            let covers = covers.iter().map(Path::new).filter(move |_| is);
+            covers.into_iter().find(|cover| path.starts_with(cover) && path != *cover)
+        };
+        hidden
+            .or_else(|| private(self.private_tmp, &["/tmp", "/var/tmp"]))
+            .or_else(|| private(self.private_devices, &["/dev"]))
+    }
+
     /// The keys that a profile stands for. The manual page jobs.d-process(5) lists them, too.
     pub fn of_profile(profile: Profile) -> Self {
         let basic = Self {

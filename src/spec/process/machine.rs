@@ -39,17 +39,23 @@ pub enum Feature {
     Controller(Controller),
     /// Shares of the disks, which take a policy of the kernel's beside the io controller.
     DiskWeights,
+    /// A cgroup for each run, by which its processes are found and killed.
+    Cgroups,
+    /// Rules of the kernel's beneath a read-only file system.
+    Landlock,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
+        Self::Cgroups,
         Self::Mounts,
         Self::Processes,
         Self::Network,
         Self::Hostname,
         Self::Users,
         Self::SystemCalls,
+        Self::Landlock,
         Self::Controller(Controller::Memory),
         Self::Controller(Controller::Pids),
         Self::Controller(Controller::Cpu),
@@ -57,7 +63,7 @@ impl Feature {
         Self::DiskWeights,
     ];
 
-    /// The keys of job files that need it, those of tables with a dot.
+    /// The keys of job files that need it, those of tables with a dot. What needs none is used where it is there.
     pub const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Mounts => &[
@@ -84,6 +90,26 @@ impl Feature {
             Self::Controller(Controller::Cpu) => &["limits.cpus"],
             Self::Controller(Controller::Io) => &["limits.io_read", "limits.io_write"],
             Self::DiskWeights => &["limits.io_weight"],
+            Self::Cgroups | Self::Landlock => &[],
+        }
+    }
+
+    /// What is done without it, where no key needs it.
+    pub const fn instead(self) -> Option<&'static str> {
+        match self {
+            Self::Cgroups => Some(
+                "processes of a run are found by their own namespace (processes_visible = false), otherwise by \
+                 parent, session, group and variable",
+            ),
+            Self::Landlock => Some("what filesystem makes read-only rests on mounts alone"),
+            Self::Mounts
+            | Self::Processes
+            | Self::Network
+            | Self::Hostname
+            | Self::Users
+            | Self::SystemCalls
+            | Self::Controller(_)
+            | Self::DiskWeights => None,
         }
     }
 
@@ -101,6 +127,8 @@ impl Feature {
             Self::Controller(Controller::Cpu) => "processor limits",
             Self::Controller(Controller::Io) => "disk limits",
             Self::DiskWeights => "disk weights",
+            Self::Cgroups => "a cgroup for each run, to find and kill its processes",
+            Self::Landlock => "Landlock beneath read-only file systems",
         }
     }
 }

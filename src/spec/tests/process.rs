@@ -144,6 +144,8 @@ fn what_cannot_be_is_said() {
         ("[isolation]\nhidden = ['/']", "what `filesystem` is about"),
         ("[isolation]\nhidden = ['/srv']\nwritable = ['/srv/a']", "lies below /srv"),
         ("[isolation]\nprivate_tmp = true\nwritable = ['/tmp/a']", "lies below /tmp"),
+        ("working_directory = '/tmp/a'\n[isolation]\nprofile = 'basic'", "is not there for the job"),
+        ("working_directory = '/srv/a'\n[isolation]\nhidden = ['/srv']", "is not there for the job"),
         ("[isolation]\nbind = ['/a']", "no pair of absolute paths"),
         ("[isolation]\nbind = ['/a:/tmp/../etc/b']", "no pair of absolute paths without `..`"),
         ("[isolation]\nbind = ['/a/..:/b']", "no pair of absolute paths without `..`"),
@@ -158,6 +160,17 @@ fn what_cannot_be_is_said() {
     ] {
         let faults = faults_of(lines);
         assert!(faults.iter().any(|fault| fault.contains(message)), "{lines}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_working_directory_among_private_ones_is_one_that_is_there() {
+    for lines in [
+        "working_directory = '/tmp'\n[isolation]\nprofile = 'strict'",
+        "working_directory = '/tmp/a/b'\n[isolation]\nprivate_tmp = true\nbind = ['/tmp/a:/tmp/a']",
+        "working_directory = '/tmp/a'\ncreate_working_directory = true\n[isolation]\nprivate_tmp = true",
+    ] {
+        assert!(job(lines).working_directory.is_some());
     }
 }
 

@@ -2,7 +2,6 @@
 //! the same door. What may not be written stays unwritten also for a job that finds a way to mount.
 
 use std::path::Path;
-use std::sync::OnceLock;
 
 use landlock::{
     ABI, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
@@ -10,36 +9,18 @@ use landlock::{
 use nix::errno::Errno;
 
 use super::Obstacle;
+use crate::machine;
 use crate::spec::{Filesystem, Isolation};
 
-/// The newest interface whose rights are asked for; older kernels (before 6.2) know fewer of them, and those of before
-/// 5.19 none that would leave renaming between directories possible.
+/// The newest interface whose rights are asked for; older kernels (before 6.2) know fewer of them.
 const NEWEST: ABI = ABI::V3;
-const OLDEST: i64 = 2;
-
-/// `LANDLOCK_CREATE_RULESET_VERSION` of linux/landlock.h.
-const ASK_VERSION: u32 = 1;
-
-/// The version of the kernel's interface; `None` where it has none, or it is switched off. It is asked once, which the
-/// supervisor does at its start.
-pub(in crate::supervisor) fn version() -> Option<i64> {
-    static VERSION: OnceLock<Option<i64>> = OnceLock::new();
-    *VERSION.get_or_init(ask_version)
-}
-
-fn ask_version() -> Option<i64> {
-    let none: *const libc::c_void = std::ptr::null();
-    // SAFETY: with this flag the kernel looks at no memory.
-    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0usize, ASK_VERSION) };
-    (version > 0).then_some(version)
-}
 
 /// Whether it can stand beneath this isolation: it adds to a file system that is read-only, and the kernel wants that no
 /// program gains rights.
 pub(in crate::supervisor) fn stands_beneath(isolation: &Isolation) -> bool {
     isolation.filesystem == Filesystem::ReadOnly
         && isolation.no_new_privileges
-        && version().is_some_and(|version| version >= OLDEST)
+        && machine::landlock_version().is_some_and(|version| version >= machine::LANDLOCK_OLDEST)
 }
 
 /// Forbids writing but to the places that the mounts leave.
