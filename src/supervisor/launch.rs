@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -22,15 +22,14 @@ use super::directory::{Claim, attempt_dir, claim};
 use super::fork::{Fork, fork_apart, fork_into};
 use super::isolate::{credentials, namespaces};
 use super::limits;
-use super::line::Line;
-use super::record::{self, Executed, Exited, Facts};
+use super::record::{self, Facts};
 use super::serve::{OnDisk, Supervisor};
 use super::streams::{PIPE_EVENTS, Streams};
-use super::token::{Key, Token};
+use super::token::Token;
 use super::tree::{Tree, Walk};
 use crate::clock::Now;
 use crate::output::{Capture, Stream};
-use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, Leftovers, OutputSummary, Report, SetupFailure, Usage};
+use crate::run::{AttemptEnd, AttemptId, Ending, LaunchPlan, Leftovers, OutputSummary, SetupFailure, Usage};
 
 /// The supervisor's end of what it shares with a child.
 struct Ends {
@@ -270,104 +269,6 @@ impl Supervisor {
             // Kernel memory or fs.epoll.max_user_watches: the attempt's deadlines still look after it.
             tracing::error!(%errno, ?token, "cannot watch a descriptor");
         }
-    }
-
-    /// Reads what a child says about its set-up; the end of its pipe is the beginning of the program.
-    pub fn hear_child(&mut self, key: Key) {
-        let Some(attempt) = self.attempts.get_mut(&key) else { return };
-        let Phase::SettingUp(News::Pipe { pipe, heard }) = &mut attempt.phase else { return };
-        match read_all(pipe, heard) {
-            Ok(()) => {}
-            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return,
-            Err(fault) => tracing::error!(attempt = %attempt.id, %fault, "cannot hear the child"),
-        }
-        let said = Said::parse(heard);
-        if let Err(errno) = self.epoll.delete(&*pipe) {
-            tracing::warn!(%errno, "cannot take a pipe out of epoll");
-        }
-        attempt.phase = Phase::SettingUp(News::None);
-        match said {
-            Said::Executed(executed) => self.runs(key, executed),
-            Said::Failed(failed) => self.main_ended(key, Ending::SetupFailed(failed), Usage::default()),
-            // It died on the way: its status tells, when it is reaped.
-            Said::Nothing => {}
-        }
-    }
-
-    /// Hears that a program has ended and that nothing of its job lives any more, from the first process among the job's own,
-    /// which is on its way out. Should that say nothing, its status tells when it is reaped.
-    pub fn hear_first(&mut self, key: Key) {
-        let Some(attempt) = self.attempts.get_mut(&key) else { return };
-        let Some(mut pipe) = attempt.first.take() else { return };
-        if let Err(errno) = self.epoll.delete(&pipe) {
-            tracing::warn!(%errno, "cannot take a pipe out of epoll");
-        }
-        let mut heard = Vec::new();
-        match read_all(&mut pipe, &mut heard) {
-            Ok(()) => {}
-            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {}
-            Err(fault) => tracing::error!(attempt = %attempt.id, %fault, "cannot hear the first process"),
-        }
-        let Some(Line::Exited(exited)) = Line::parse(&heard) else { return };
-        let exited = Exited::from(exited);
-        // What it said before may not have been read yet.
-        self.hear_child(key);
-        if let Some(Attempt { phase: Phase::Running(_), .. }) = self.attempts.get(&key) {
-            let usage = exited.usage.unwrap_or_default();
-            self.main_ended(key, Ending::Exited { wait_status: exited.wait_status }, usage);
-            self.told_alone(key);
-        }
-    }
-
-    /// An attempt's program was executed.
-    pub fn runs(&mut self, key: Key, executed: Executed) {
-        let Some(attempt) = self.attempts.get_mut(&key) else { return };
-        attempt.phase = Phase::Running(executed);
-        let report = Self::started(attempt);
-        self.arm(key);
-        if let Some(report) = report {
-            self.report(&report);
-        }
-    }
-
-    /// The report that an attempt's program runs, when it does.
-    pub fn started(attempt: &Attempt) -> Option<Report> {
-        match (&attempt.phase, &attempt.main) {
-            (Phase::Running(executed), Main::Child(pid) | Main::Adopted(pid, _)) => Some(Report::Started {
-                attempt: attempt.id.clone(),
-                pid: pid.as_raw().unsigned_abs(),
-                at: executed.wall,
-            }),
-            (Phase::SettingUp(_) | Phase::Ending(_) | Phase::Left { .. }, _) | (Phase::Running(_), Main::Gone) => None,
-        }
-    }
-}
-
-/// Reads to the end, or until nothing is there now.
-fn read_all(pipe: &mut File, heard: &mut Vec<u8>) -> io::Result<()> {
-    // read_to_end keeps what it read before the error, and repeats interrupted reads.
-    pipe.read_to_end(heard).map(drop)
-}
-
-/// What a child said until its pipe was closed.
-enum Said {
-    /// Its program was executed.
-    Executed(Executed),
-    /// A step failed.
-    Failed(SetupFailure),
-    /// Neither.
-    Nothing,
-}
-
-impl Said {
-    /// A failure may follow the announcement, when the program could not be executed after it.
-    fn parse(heard: &[u8]) -> Self {
-        let lines = heard.split_inclusive(|&byte| byte == b'\n').filter_map(Line::parse);
-        lines.fold(Self::Nothing, |said, line| match line {
-            Line::Executing(executed) => executed.try_into().map_or(said, Self::Executed),
-            Line::SetupFailed(failed) => Self::Failed(failed.into()),
-            Line::Asked(_) | Line::Process(_) | Line::Exited(_) | Line::Stopping(_) | Line::Ended(_) => said,
-        })
     }
 }
 

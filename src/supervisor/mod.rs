@@ -77,6 +77,7 @@ mod environment_file;
 mod fork;
 #[doc(hidden)]
 pub mod fuzzing;
+mod hear;
 mod host;
 mod instance;
 mod isolate;
