@@ -233,7 +233,7 @@ fn climb(pid: Pid) -> Result<Option<Vec<Stat>>, Unclear> {
             return Err(Unclear::TooDeep);
         }
         match seen(Stat::read(next))? {
-            Some(stat) if line.last().is_some_and(|child| stat.start_ticks > child.start_ticks) => return Ok(None),
+            Some(stat) if line.last().is_some_and(|child| stat.born() > child.born()) => return Ok(None),
             Some(stat) => {
                 line.push(stat);
                 next = stat.parent;

@@ -56,6 +56,16 @@ impl Stat {
         Self::parse(&text).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 
+    /// When it was born, as a number by which two processes can be compared. In a time namespace
+    /// ([time_namespaces(7)](https://man7.org/linux/man-pages/man7/time_namespaces.7.html)) processes can be older than its
+    /// clock: the kernel's nanoseconds are then below zero, and `start_ticks` is what is left of them without a sign.
+    pub fn born(&self) -> i128 {
+        /// Nanoseconds of a clock tick, of which user space always sees a hundred in a second.
+        const TICK: i128 = 10_000_000;
+        let nanos = i128::from(self.start_ticks) * TICK;
+        if nanos > i128::from(i64::MAX) { nanos - (1 << 64) } else { nanos }
+    }
+
     /// The program's name, in parentheses, may hold anything; what follows the last `)` is fields 3 and on.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let close = text.iter().rposition(|&byte| byte == b')')?;
@@ -254,6 +264,14 @@ mod tests {
         assert_eq!((raw(stat.pid), raw(stat.parent), raw(stat.group), raw(stat.session)), (42, 7, 8, 9));
         assert_eq!((stat.zombie, stat.start_ticks), (true, 12345));
         assert_eq!(Stat::parse(b"42 (cut"), None);
+    }
+
+    #[test]
+    fn who_is_older_than_the_clock_is_older_than_all() {
+        let stat = |start_ticks| Stat { start_ticks, ..Stat::read_own().unwrap() };
+        let [older, old, young, younger] =
+            [1_844_674_407_245, 1_844_674_407_369, 0, 131].map(|ticks| stat(ticks).born());
+        assert!(older < old && old < young && young < younger, "{older} {old} {young} {younger}");
     }
 
     #[test]
