@@ -13,7 +13,7 @@ use super::streams::Streams;
 use super::tree::Tree;
 use super::usage::Counted;
 use crate::clock::{Monotonic, Now, Timestamp};
-use crate::run::{AttemptId, Ending, Leftovers, Rung, Stopped, Usage};
+use crate::run::{AttemptEnd, AttemptId, Ending, Leftovers, OutputSummary, Rung, Stopped, Usage};
 use crate::spec::OnLeftover;
 
 /// Time that a child has to get from fork to exec. A user database or a server that does not answer for so long will
@@ -272,6 +272,20 @@ impl MainEnd {
             alone: false,
             give_up_at: now.monotonic.saturating_add(GIVE_UP),
             next_look: now.monotonic,
+        }
+    }
+
+    /// The end of the attempt, as it is told.
+    pub fn tell(self, stop: Stop, ended_at: Timestamp, output: OutputSummary) -> AttemptEnd {
+        AttemptEnd {
+            ending: self.ending,
+            stopped: stop.stopped(),
+            out_of_memory: self.counted.out_of_memory,
+            leftovers: self.killed.leftovers(),
+            started_at: self.executed.map(|executed| executed.wall),
+            ended_at,
+            usage: self.counted.over(self.usage),
+            output,
         }
     }
 

@@ -10,6 +10,7 @@ use super::attempt::{
     Attempt, GIVE_UP, KILL_INTERVAL, Killed, LEFTOVER_INTERVAL, Left, Main, MainEnd, News, Phase, SETUP_DEADLINE, Stop,
 };
 use super::clock;
+use super::hear::unwatch;
 use super::line::Line;
 use super::record::{self, Exited, Record, Stopping};
 use super::serve::Supervisor;
@@ -98,12 +99,11 @@ impl Supervisor {
     /// Takes the status of every child that has ended, orphans included.
     pub fn reap(&mut self) {
         while let Some((pid, wait_status, used)) = wait_any() {
-            let Some(&key) = self.by_pid.get(&pid) else { continue };
+            let Some(key) = self.by_pid.remove(&pid) else { continue };
             // What it said before it ended may not have been read yet.
             self.hear_child(key);
             let Some(attempt) = self.attempts.get_mut(&key) else { continue };
             attempt.tree.main_ended();
-            self.by_pid.remove(&pid);
             if attempt.program_is_over() {
                 // Its end was told by itself; only its status was missing.
                 continue;
@@ -127,15 +127,11 @@ impl Supervisor {
     pub fn main_ended(&mut self, key: Key, ending: Ending, usage: Usage) {
         let now = clock::now();
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
-        if let Phase::SettingUp(News::Pipe { pipe, .. }) = &attempt.phase
-            && let Err(errno) = self.epoll.delete(pipe)
-        {
-            tracing::warn!(%errno, "cannot take a pipe out of epoll");
+        if let Phase::SettingUp(News::Pipe { pipe, .. }) = &attempt.phase {
+            unwatch(&self.epoll, pipe);
         }
-        if let Some(pipe) = attempt.first.take()
-            && let Err(errno) = self.epoll.delete(&pipe)
-        {
-            tracing::warn!(%errno, "cannot take a pipe out of epoll");
+        if let Some(pipe) = attempt.first.take() {
+            unwatch(&self.epoll, &pipe);
         }
         let executed = attempt.executed();
         // What is being stopped, or never began, leaves nothing behind.

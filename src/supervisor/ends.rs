@@ -19,16 +19,8 @@ impl Supervisor {
         attempt.streams.read_rest(&mut self.buffer);
         let left = Phase::Left { what, next_look: now.monotonic.saturating_add(LEFTOVER_INTERVAL) };
         let Phase::Ending(main) = std::mem::replace(&mut attempt.phase, left) else { return };
-        let end = AttemptEnd {
-            ending: main.ending,
-            stopped: attempt.stop.stopped(),
-            out_of_memory: main.counted.out_of_memory,
-            leftovers: main.killed.leftovers(),
-            started_at: main.executed.map(|executed| executed.wall),
-            ended_at: main.at,
-            usage: main.counted.over(main.usage),
-            output: attempt.streams.drop_from_now(now.wall),
-        };
+        let at = main.at;
+        let end = main.tell(attempt.stop, at, attempt.streams.drop_from_now(now.wall));
         let id = attempt.id.clone();
         self.by_id.remove(&id);
         self.left.insert(id.clone());
@@ -65,16 +57,8 @@ impl Supervisor {
         }
         let Phase::Ending(main) = attempt.phase else { return };
         let now = clock::now().wall;
-        let end = AttemptEnd {
-            ending: main.ending,
-            stopped: attempt.stop.stopped(),
-            out_of_memory: main.counted.out_of_memory,
-            leftovers: main.killed.leftovers(),
-            started_at: main.executed.map(|executed| executed.wall),
-            ended_at: if main.waited { now } else { main.at },
-            usage: main.counted.over(main.usage),
-            output: attempt.streams.finish(&self.epoll, now),
-        };
+        let at = if main.waited { now } else { main.at };
+        let end = main.tell(attempt.stop, at, attempt.streams.finish(&self.epoll, now));
         self.keep_end(attempt.id, end, OnDisk::NotYet);
     }
 

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use nix::sys::epoll::Epoll;
+
 use super::attempt::{Attempt, Main, News, Phase};
 use super::line::Line;
 use super::record::{Executed, Exited};
@@ -21,9 +23,7 @@ impl Supervisor {
             Err(fault) => tracing::error!(attempt = %attempt.id, %fault, "cannot hear the child"),
         }
         let said = Said::parse(heard);
-        if let Err(errno) = self.epoll.delete(&*pipe) {
-            tracing::warn!(%errno, "cannot take a pipe out of epoll");
-        }
+        unwatch(&self.epoll, pipe);
         attempt.phase = Phase::SettingUp(News::None);
         match said {
             Said::Executed(executed) => self.runs(key, executed),
@@ -38,9 +38,7 @@ impl Supervisor {
     pub fn hear_first(&mut self, key: Key) {
         let Some(attempt) = self.attempts.get_mut(&key) else { return };
         let Some(mut pipe) = attempt.first.take() else { return };
-        if let Err(errno) = self.epoll.delete(&pipe) {
-            tracing::warn!(%errno, "cannot take a pipe out of epoll");
-        }
+        unwatch(&self.epoll, &pipe);
         let mut heard = Vec::new();
         match read_all(&mut pipe, &mut heard) {
             Ok(()) => {}
@@ -79,6 +77,13 @@ impl Supervisor {
             }),
             (Phase::SettingUp(_) | Phase::Ending(_) | Phase::Left { .. }, _) | (Phase::Running(_), Main::Gone) => None,
         }
+    }
+}
+
+/// Hears no more from a pipe. A child that is just being set up may hold a copy of it, so that closing it is not enough.
+pub(super) fn unwatch(epoll: &Epoll, pipe: &File) {
+    if let Err(errno) = epoll.delete(pipe) {
+        tracing::warn!(%errno, "cannot take a pipe out of epoll");
     }
 }
 
